@@ -1,0 +1,216 @@
+"""From evidence to order: a service proposes, a person decides, an alert goes out.
+
+A ``Situation`` is one hazard over one area on one occasion. It carries one chain of CAP messages:
+Alert, Update, ..., Cancel (CAP 1.2, 3.2.1 ``msgType`` and ``references``). A proposal never
+becomes an alert by itself, except in an exercise that says so (design rule P11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, overload
+
+from cityos.domain.alert import (
+    ActualAlert,
+    Alert,
+    AlertArea,
+    AlertInfo,
+    ExerciseAlert,
+    MessageType,
+)
+from cityos.domain.alert_level import HAZARD_NAMES, MEANINGS, AlertLevel, Hazard
+from cityos.domain.entity import Name
+from cityos.domain.occasion import Actual, Exercise, Occasion
+
+ORDER_VALID_FOR: Final = timedelta(hours=24)
+"""CAP ``expires`` of an order: long enough for a night, short enough that none is forgotten."""
+
+
+class ProposalState(StrEnum):
+    """The life of a proposal. Only PENDING can be decided."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One input of a decision, kept with it: a reading against its threshold, or a bulletin.
+
+    ``kind`` is ``observation`` or ``alert``. For an observation ``source`` is the entity,
+    ``observed_property``, ``value`` and ``threshold`` are given in ``unit``; for an alert
+    ``source`` is its identifier. ``level`` is the level that this input alone calls for.
+    """
+
+    kind: str
+    source: str
+    level: AlertLevel
+    summary: Name
+    at: datetime
+    observed_property: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is known of one hazard over one area: the level last proposed, and what stands.
+
+    ``level`` is the last assessed level, ``peak`` the highest since it opened, ``in_force`` the
+    alert of the chain that the public sees now (None before the first approval and after a
+    cancellation).
+    """
+
+    key: str
+    level: AlertLevel
+    peak: AlertLevel
+    opened_at: datetime
+    changed_at: datetime
+    in_force: Alert | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What a service says of a situation. NONE as ``level`` proposes to stand down.
+
+    ``situation`` is the key, stable over the whole course of the event. ``rule_version`` names
+    the rules that led here, ``at`` the time of the event that did.
+    """
+
+    situation: str
+    hazard: Hazard
+    level: AlertLevel
+    area: AlertArea
+    headline: Name
+    reason: Name
+    evidence: tuple[Evidence, ...]
+    rule_version: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An assessment before a person. ``id`` is opaque; ``revision`` counts within a situation."""
+
+    id: str
+    service: str
+    occasion: Occasion
+    revision: int
+    assessment: Assessment
+    state: ProposalState = ProposalState.PENDING
+    created_at: datetime
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    decision_note: str = ""
+    alert_identifier: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who signs. ``sender`` is a domain-like id (CAP 3.2.1), e.g. ``yaizu.example.jp``."""
+
+    sender: str
+    name: Name
+
+
+@overload
+def issue(
+    proposal: Proposal,
+    occasion: Actual,
+    in_force: ActualAlert | None,
+    issuer: Issuer,
+    identifier: str,
+    now: datetime,
+) -> ActualAlert: ...
+@overload
+def issue(
+    proposal: Proposal,
+    occasion: Exercise,
+    in_force: ExerciseAlert | None,
+    issuer: Issuer,
+    identifier: str,
+    now: datetime,
+) -> ExerciseAlert: ...
+def issue(
+    proposal: Proposal,
+    occasion: Occasion,
+    in_force: Alert | None,
+    issuer: Issuer,
+    identifier: str,
+    now: datetime,
+) -> Alert:
+    """Return the CAP message that carries out ``proposal``, next in its situation's chain.
+
+    The first is an Alert; one that follows an alert in force is an Update that references it, or
+    a Cancel where the level is NONE. CAP 1.2, 3.2.1 asks for the full chain only where needed;
+    consumers match on the last reference, so that is what is given.
+
+    Raises:
+        ValueError: the proposal, the occasion and the alert in force do not belong together, or
+            there is nothing in force to cancel.
+    """
+    if proposal.occasion != occasion:
+        message = "the proposal belongs to another occasion"
+        raise ValueError(message)
+    if in_force is not None and in_force.occasion != occasion:
+        message = "the alert in force belongs to another occasion"
+        raise ValueError(message)
+    body: dict[str, Any] = {
+        "identifier": identifier,
+        "sender": issuer.sender,
+        "sender_name": issuer.name,
+        "sent": now,
+        "message_type": _message_type(proposal.assessment.level, in_force),
+        "references": () if in_force is None else (in_force.reference,),
+        "infos": (_info(proposal, occasion, now),),
+        "note": "" if isinstance(occasion, Actual) else f"Exercise {occasion.run} / 訓練",
+        "source": proposal.service,
+    }
+    if isinstance(occasion, Actual):
+        return ActualAlert(**body)
+    return ExerciseAlert(**body, run=occasion.run)
+
+
+def _message_type(level: AlertLevel, in_force: Alert | None) -> MessageType:
+    if in_force is None:
+        if level is AlertLevel.NONE:
+            message = "nothing is in force that could be cancelled"
+            raise ValueError(message)
+        return MessageType.ALERT
+    return MessageType.CANCEL if level is AlertLevel.NONE else MessageType.UPDATE
+
+
+def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
+    assessment = proposal.assessment
+    meaning = MEANINGS[assessment.level]
+    hazard = HAZARD_NAMES[assessment.hazard]
+    drill = isinstance(occasion, Exercise)
+    return AlertInfo(
+        event=Name(f"{hazard.en}: {meaning.name.en}", f"{hazard.ja} {meaning.name.ja}"),
+        hazard=assessment.hazard,
+        level=assessment.level,
+        headline=_marked(assessment.headline, drill=drill),
+        description=_marked(assessment.reason, drill=drill),
+        instruction=_marked(meaning.action, drill=drill),
+        areas=(assessment.area,),
+        effective=now,
+        expires=now + ORDER_VALID_FOR,
+        parameters={
+            "alertLevel": str(int(assessment.level)),
+            "situation": assessment.situation,
+            "proposal": proposal.id,
+            "ruleVersion": assessment.rule_version,
+        },
+    )
+
+
+def _marked(text: Name, *, drill: bool) -> Name:
+    """A screen or a loudspeaker may show the text alone: an exercise says so in every text."""
+    return Name(f"[EXERCISE] {text.en}", f"【訓練】{text.ja}") if drill else text

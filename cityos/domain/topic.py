@@ -1,0 +1,73 @@
+"""The MQTT topics of the city, written and read in one place.
+
+    cityos/v1/{tenant}/{vendor}/{device}/observations                   a device speaks
+    cityos/v1/{tenant}/{vendor}/{device}/observations/exercise/{run}    a rehearsal speaks
+    cityos/v1/{tenant}/{vendor}/{device}/errors                         we say why we refused
+    cityos/v1/{tenant}/alerts/actual/{situation}                        retained, CAP 1.2
+    cityos/v1/{tenant}/alerts/exercise/{run}/{situation}                retained, CAP 1.2
+
+The vendor's name in the topic is the broker credential's: the broker's access list lets a vendor
+write only under its own name, so the topic is proof of who speaks. ``alerts`` is no vendor name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from cityos.domain.occasion import Actual, Occasion
+from cityos.errors import Rejected
+
+ROOT: Final = "cityos/v1"
+OBSERVATIONS_FILTER: Final = f"{ROOT}/+/+/+/observations/#"
+"""What ingest subscribes to; ``#`` also matches its parent level (MQTT 5, 4.7.1.2)."""
+
+_TOPIC: Final = re.compile(
+    r"cityos/v1/([a-z0-9][a-z0-9_-]{0,63})/([a-z0-9][a-z0-9_-]{0,63})/([a-z0-9][a-z0-9_-]{0,63})"
+    r"/observations(?:/exercise/([a-z0-9][a-z0-9_-]{0,63}))?"
+)
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a topic says: who speaks, and in which rehearsal (empty: for real)."""
+
+    tenant: str
+    vendor: str
+    device: str
+    run: str = ""
+
+
+def read(topic: str) -> Publication:
+    """Return what the topic says.
+
+    Raises:
+        Rejected: the topic is not one that a device may publish on.
+    """
+    match = _TOPIC.fullmatch(topic)
+    if match is None or match[2] == "alerts":
+        raise Rejected(
+            "unknown_topic",
+            f"topic {topic[:200]!r} is not an observations topic",
+            hint=f"publish on {ROOT}/TENANT/VENDOR/DEVICE/observations",
+        )
+    return Publication(match[1], match[2], match[3], match[4] or "")
+
+
+def observations(tenant: str, vendor: str, device: str, run: str = "") -> str:
+    topic = f"{ROOT}/{tenant}/{vendor}/{device}/observations"
+    return f"{topic}/exercise/{run}" if run else topic
+
+
+def errors(tenant: str, vendor: str, device: str) -> str:
+    return f"{ROOT}/{tenant}/{vendor}/{device}/errors"
+
+
+def alert(tenant: str, occasion: Occasion, situation: str) -> str:
+    """``situation`` becomes one topic level: other characters than A-Z a-z 0-9 _ . - turn to -."""
+    level = _UNSAFE.sub("-", situation)
+    if isinstance(occasion, Actual):
+        return f"{ROOT}/{tenant}/alerts/actual/{level}"
+    return f"{ROOT}/{tenant}/alerts/exercise/{occasion.run}/{level}"

@@ -1,0 +1,215 @@
+"""From a topic to all that is needed to read its messages, looked up once.
+
+A route is good until tenants or devices change anywhere (``Registry.devices_version``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from cityos.domain import topic as topics
+from cityos.domain.alert import Bulletin
+from cityos.domain.entity import Device, Tenant
+from cityos.domain.history import SeriesKey
+from cityos.domain.observation import Observation
+from cityos.domain.observed_property import PROPERTIES, ObservedProperty
+from cityos.domain.occasion import Actual, Exercise, Occasion
+from cityos.domain.rejection import Reason
+from cityos.errors import Rejected
+from cityos.plugins.contract import Decoder, Feed, Fetch, Receipt
+from cityos.ports import Clock, ObservationWriter, Origin, Registry, SeriesHandle
+
+Read: TypeAlias = Callable[[bytes, Receipt], Iterable[Observation | Bulletin | Fetch]]
+
+PRACTICE_RUN: Final = "practice"
+"""The name of the everlasting exercise of a practice city."""
+_CHECK_EVERY_S: Final = 1.0
+_MOST_ROUTES: Final = 200_000
+
+
+class Adapter(NamedTuple):
+    """A decoder or a feed as ingest uses it. ``version`` is ``id@version``."""
+
+    version: str
+    read: Read
+    is_feed: bool
+
+    @classmethod
+    def of_decoder(cls, version: str, decoder: Decoder) -> Adapter:
+        return cls(version, decoder.decode, is_feed=False)
+
+    @classmethod
+    def of_feed(cls, version: str, feed: Feed) -> Adapter:
+        return cls(version, feed.read, is_feed=True)
+
+
+class Slot(NamedTuple):
+    """Where a kind of observation of this device goes."""
+
+    property: ObservedProperty
+    series: SeriesHandle
+
+
+@dataclass(slots=True, eq=False)
+class Route:
+    """How to read the messages of one topic."""
+
+    topic: str
+    tenant: str
+    vendor: str
+    device: Device
+    adapter: Adapter
+    origin: Origin
+    occasion: Occasion
+    dataset: str
+    slots: dict[tuple[str | None, str, str], Slot] = field(default_factory=dict)
+
+    def receipt(self, received_at: datetime) -> Receipt:
+        return Receipt(
+            source=self.topic,
+            device=self.device.id,
+            received_at=received_at,
+            settings=self.device.settings,
+        )
+
+    def slot(self, observation: Observation, writer: ObservationWriter) -> Slot:
+        """Return the slot for an observation that was not seen on this topic before.
+
+        Raises:
+            Rejected: the property is not in the closed list, or the device does not speak for
+                the entity.
+        """
+        prop = PROPERTIES.get(observation.observed_property)
+        if prop is None:
+            raise Rejected(
+                Reason.UNKNOWN_PROPERTY,
+                f"observed property {observation.observed_property[:100]!r} is not known",
+                hint="GET /v1/observed-properties lists the names and units",
+            )
+        dataset = "/".join(part for part in (self.dataset, observation.dataset) if part)
+        key = SeriesKey(
+            entity=self._entity(observation.entity),
+            observed_property=prop.name,
+            dataset=dataset,
+        )
+        slot = Slot(prop, writer.series(self.tenant, key, prop.unit, self.occasion))
+        self.slots[observation.entity, observation.observed_property, observation.dataset] = slot
+        return slot
+
+    def _entity(self, name: str | None) -> str:
+        device = self.device
+        if name is None or name == device.entity:
+            return device.entity
+        entity = device.entities.get(name)
+        if entity is not None:
+            return entity
+        if name in device.entities.values():
+            return name
+        raise Rejected(
+            Reason.UNKNOWN_ENTITY,
+            f"device {device.id!r} is not registered for entity {name[:200]!r}",
+            hint="leave the entity out, or register it for this device",
+        )
+
+
+class Unroutable(NamedTuple):
+    """A topic whose messages are refused, and why. Names are empty where the topic has none."""
+
+    tenant: str
+    vendor: str
+    device: str
+    error: Rejected
+
+
+class Routes:
+    """The routes of all topics seen so far. Used by one thread."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        adapters: Mapping[str, Adapter],
+        writer: ObservationWriter,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._writer = writer
+        self._adapters = adapters
+        self._clock = clock
+        self._routes: dict[bytes, Route | Unroutable] = {}
+        self._devices: dict[tuple[str, str, str], Device] = {}
+        self._tenants: dict[str, Tenant] = {}
+        self._version = -1
+        self._checked_at_s = float("-inf")
+
+    def refresh(self) -> None:
+        """Look, at most once a second, whether anything was registered since.
+
+        Raises:
+            Unavailable: the registry does not answer; what is known stays in use.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._checked_at_s < _CHECK_EVERY_S:
+            return
+        version = self._registry.devices_version()
+        self._checked_at_s = now_s
+        if version == self._version:
+            return
+        tenants = {tenant.id: tenant for tenant in self._registry.tenants()}
+        self._devices = {
+            (tenant, device.vendor, device.id): device
+            for tenant in tenants
+            for device in self._registry.devices(tenant)
+        }
+        self._tenants = tenants
+        self._routes.clear()
+        self._version = version
+
+    def of(self, topic: bytes) -> Route | Unroutable:
+        route = self._routes.get(topic)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:  # made-up topics must not fill the memory
+                self._routes.clear()
+            route = self._routes[topic] = self._find(topic)
+        return route
+
+    def _find(self, raw: bytes) -> Route | Unroutable:
+        topic = raw.decode("utf-8", "replace")
+        try:
+            said = topics.read(topic)
+        except Rejected as error:
+            return Unroutable("", "", "", error)
+        device = self._devices.get((said.tenant, said.vendor, said.device))
+        tenant = self._tenants.get(said.tenant)
+        if device is None or tenant is None or not device.enabled:
+            unknown = Rejected(
+                Reason.UNKNOWN_DEVICE,
+                f"no device {said.device!r} of vendor {said.vendor!r} is registered",
+                hint="ask the operator to register it, or check the topic's spelling",
+            )
+            return Unroutable(said.tenant if tenant else "", said.vendor, said.device, unknown)
+        adapter = self._adapters.get(device.adapter)
+        if adapter is None:
+            missing = Rejected(
+                Reason.UNKNOWN_DEVICE,
+                f"the device's adapter {device.adapter!r} is not installed",
+                hint="this is the operator's to mend: install the adapter",
+            )
+            return Unroutable(said.tenant, said.vendor, said.device, missing)
+        occasion, dataset = _occasion(tenant, said.run)
+        origin = self._writer.origin(
+            Origin(said.tenant, said.vendor, said.device, topic, adapter.version)
+        )
+        return Route(topic, said.tenant, said.vendor, device, adapter, origin, occasion, dataset)
+
+
+def _occasion(tenant: Tenant, run: str) -> tuple[Occasion, str]:
+    """A rehearsal keeps its series apart; a practice city is one long rehearsal of its own."""
+    if run:
+        exercise = Exercise(run)
+        return exercise, exercise.dataset
+    if tenant.practice:
+        return Exercise(PRACTICE_RUN), ""
+    return Actual(), ""

@@ -1,0 +1,256 @@
+"""The write-ahead spool: bytes are on this disk before the broker hears that we have them.
+
+SQLite in WAL mode with ``synchronous=FULL``: a commit is an fsync. One row holds everything that
+arrived together, as the run of PUBLISH packets it came in, so that keeping a message costs no
+encoding; the same decoder reads it back. Rows are removed after their messages are in the store.
+
+The promise (P1): when ``append`` returns, the messages survive ``kill -9`` and power loss.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+from cityos.errors import Unavailable
+from cityos.ingest.packets import Message, split
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CACHE_BYTES: Final = 32 * 1024 * 1024
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS spool (
+    only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL, next_sequence INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS batch (
+    first_sequence INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    received_us INTEGER NOT NULL,
+    mqtt5 INTEGER NOT NULL,
+    packets BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledBatch:
+    """Messages that are on disk, numbered from ``first_sequence`` on."""
+
+    first_sequence: int
+    received_at: datetime
+    messages: Sequence[Message]
+    size_bytes: int
+
+    @property
+    def next_sequence(self) -> int:
+        return self.first_sequence + len(self.messages)
+
+
+class Spool:
+    """One writer appends, one reader takes and removes; each is one thread.
+
+    ``limit_bytes`` bounds what waits on disk. What was appended lately is also kept in memory,
+    up to 32 MiB, so that the usual path never reads the disk.
+    """
+
+    def __init__(self, path: Path, *, limit_bytes: int) -> None:
+        """Open or create the spool at ``path``.
+
+        Raises:
+            Unavailable: the file cannot be written.
+        """
+        self._path = path
+        self._limit_bytes = limit_bytes
+        self._changed = threading.Condition()
+        self._cache: deque[SpooledBatch] = deque()
+        self._cache_bytes = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._reader = self._connect()
+        except (OSError, sqlite3.Error) as error:
+            raise Unavailable(f"the spool {path} cannot be opened: {error}") from error
+        row = self._writer.execute("SELECT id, next_sequence FROM spool").fetchone()
+        self.id = UUID(row[0])
+        self._next_sequence = int(row[1])
+        waiting = self._writer.execute(
+            "SELECT min(first_sequence), sum(length(packets)) FROM batch"
+        ).fetchone()
+        self._read_from = self._next_sequence if waiting[0] is None else int(waiting[0])
+        self._stored_up_to = self._read_from
+        self._waiting_bytes = int(waiting[1] or 0)
+        self._sizes: deque[tuple[int, int]] = deque(
+            self._writer.execute(
+                "SELECT first_sequence + count, length(packets) FROM batch ORDER BY 1"
+            )
+        )
+        self._dirty = False
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=10.0
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        # 32 MiB between checkpoints: most rows are removed again before they are copied over
+        connection.execute("PRAGMA wal_autocheckpoint = 8192")
+        connection.executescript(_SCHEMA)
+        connection.execute(
+            "INSERT INTO spool VALUES (1, ?, 1) ON CONFLICT DO NOTHING", (str(uuid4()),)
+        )
+        return connection
+
+    # --- the writing thread ------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        return self._waiting_bytes >= self._limit_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._waiting_bytes
+
+    @property
+    def waiting_messages(self) -> int:
+        return self._next_sequence - self._stored_up_to
+
+    def append(
+        self, packets: bytes, messages: Sequence[Message], received_at: datetime, *, mqtt5: bool
+    ) -> None:
+        """Make the messages durable; ``packets`` is the run of packets that holds them.
+
+        Raises:
+            Unavailable: the disk refuses (full, read-only, gone), or ``limit_bytes`` is reached.
+                Nothing was kept.
+        """
+        if self.full:
+            raise Unavailable("the spool has reached its limit")
+        first = self._next_sequence
+        following = first + len(messages)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._remove_stored()
+            self._writer.execute(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
+                (first, len(messages), _microseconds(received_at), int(mqtt5), packets),
+            )
+            self._writer.execute("UPDATE spool SET next_sequence = ?", (following,))
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise Unavailable(f"the spool cannot be written: {error}") from error
+        batch = SpooledBatch(first, received_at, messages, len(packets))
+        with self._changed:
+            self._next_sequence = following
+            self._waiting_bytes += len(packets)
+            self._sizes.append((following, len(packets)))
+            self._remember(batch)
+            self._changed.notify()
+
+    def trim(self) -> None:
+        """Remove what is stored. For quiet times; ``append`` does it along the way."""
+        if not self._dirty:
+            return
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._remove_stored()
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise Unavailable(f"the spool cannot be written: {error}") from error
+
+    def _remove_stored(self) -> None:
+        if self._dirty:
+            self._dirty = False
+            self._writer.execute(
+                "DELETE FROM batch WHERE first_sequence < ?", (self._stored_up_to,)
+            )
+
+    def _undo(self) -> None:
+        self._dirty = True
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def _remember(self, batch: SpooledBatch) -> None:
+        expected = self._cache[-1].next_sequence if self._cache else self._read_from
+        if batch.first_sequence != expected:
+            return  # the reader is behind: it has older ones to read from disk first
+        if self._cache_bytes + batch.size_bytes <= _CACHE_BYTES:
+            self._cache.append(batch)
+            self._cache_bytes += batch.size_bytes
+
+    # --- the storing thread ------------------------------------------------------------------
+
+    def take(self, *, at_most: int, timeout_s: float) -> list[SpooledBatch]:
+        """Return the oldest batches not taken yet, about ``at_most`` messages; wait for one.
+
+        Empty after ``timeout_s``. Taken is not removed: see ``stored``.
+        """
+        with self._changed:
+            if self._read_from == self._next_sequence:
+                self._changed.wait(timeout_s)
+            taken = self._from_cache(at_most)
+            if taken or self._read_from == self._next_sequence:
+                return taken
+        batches = self._from_disk(at_most)
+        with self._changed:
+            if batches:
+                self._read_from = batches[-1].next_sequence
+            while self._cache and self._cache[0].first_sequence < self._read_from:
+                self._cache_bytes -= self._cache.popleft().size_bytes
+        return batches
+
+    def _from_cache(self, at_most: int) -> list[SpooledBatch]:
+        taken: list[SpooledBatch] = []
+        count = 0
+        while self._cache and self._cache[0].first_sequence == self._read_from:
+            if taken and count + len(self._cache[0].messages) > at_most:
+                break
+            batch = self._cache.popleft()
+            self._cache_bytes -= batch.size_bytes
+            self._read_from = batch.next_sequence
+            count += len(batch.messages)
+            taken.append(batch)
+        return taken
+
+    def _from_disk(self, at_most: int) -> list[SpooledBatch]:
+        rows = self._reader.execute(
+            "SELECT first_sequence, count, received_us, mqtt5, packets FROM batch"
+            " WHERE first_sequence >= ? ORDER BY first_sequence LIMIT 64",
+            (self._read_from,),
+        )
+        batches: list[SpooledBatch] = []
+        total = 0
+        with closing(rows):
+            for first, count, received_us, mqtt5, packets in rows:
+                if batches and total + count > at_most:
+                    break
+                messages = split(packets, mqtt5=bool(mqtt5)).messages
+                received_at = _EPOCH + received_us * _MICROSECOND
+                batches.append(SpooledBatch(first, received_at, messages, len(packets)))
+                total += count
+        return batches
+
+    def stored(self, up_to_sequence: int) -> None:
+        """Say that every message before ``up_to_sequence`` is in the store."""
+        with self._changed:
+            self._stored_up_to = max(self._stored_up_to, up_to_sequence)
+            self._read_from = max(self._read_from, up_to_sequence)
+            while self._sizes and self._sizes[0][0] <= up_to_sequence:
+                self._waiting_bytes -= self._sizes.popleft()[1]
+            self._dirty = True
+
+    def close(self) -> None:
+        self.trim()
+        self._reader.close()
+        self._writer.close()
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND

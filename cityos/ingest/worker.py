@@ -1,0 +1,313 @@
+"""The ingest process: listen -> spool (fsync) -> acknowledge -> decode, check -> store.
+
+Four threads, each doing one thing: paho's network thread reads; the spooling thread makes what
+came durable and acknowledges it; the decoding thread takes it from the spool, reads and checks it;
+the storing thread stores it, while the next batch is decoded. The spool stands in the middle, so
+that the store may be away for as long as the disk lasts; between the last two wait two batches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from cityos.errors import Rejected, Unavailable
+from cityos.ingest.feedback import Feedback
+from cityos.ingest.listener import Arrival, Listener
+from cityos.ingest.metrics import IngestMetrics
+from cityos.ingest.pipeline import Numbered, Pipeline, message_id
+from cityos.ingest.routes import Routes
+from cityos.ingest.spool import Spool, SpooledBatch
+from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
+
+_BATCH_MESSAGES: Final = 5000
+_BUSY_MESSAGES: Final = 200
+"""A batch of at least this many says that more is coming: waiting a little makes it cheaper."""
+_LINGER_S: Final = 0.015
+_IDLE_S: Final = 0.5
+_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_SPOOL_FULL_PAUSE_S: Final = 0.5
+_JOIN_S: Final = 10.0
+
+_log = structlog.get_logger("ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Messages with what to store for them."""
+
+    groups: Sequence[Numbered]
+    batch: IngestBatch
+
+
+class Ingest:
+    """Joins the parts and runs the three threads of ours.
+
+    ``failpoint`` is called at named places where a fault test may want to end the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        listener: Listener,
+        spool: Spool,
+        routes: Routes,
+        writer: ObservationWriter,
+        live: LiveBus,
+        feedback: Feedback,
+        clock: Clock,
+        metrics: IngestMetrics,
+        failpoint: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._listener = listener
+        self._spool = spool
+        self._routes = routes
+        self._pipeline = Pipeline(routes, writer)
+        self._writer = writer
+        self._live = live
+        self._feedback = feedback
+        self._clock = clock
+        self._metrics = metrics
+        self._failpoint = failpoint
+        self._stopping = threading.Event()
+        self._preparing = threading.Lock()
+        self._ready: queue.Queue[_Prepared] = queue.Queue(1)
+        self._threads = (
+            threading.Thread(target=self._spooling, name="spool", daemon=True),
+            threading.Thread(target=self._decoding, name="decode", daemon=True),
+            threading.Thread(target=self._storing, name="store", daemon=True),
+        )
+
+    def start(self) -> None:
+        # A batch is some ten thousand objects without a cycle among them: with the defaults the
+        # collector would look through them all, again and again, for a third of the time.
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 100)
+        self._feedback.start()
+        for thread in self._threads:
+            thread.start()
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Leave the broker, store what is stored quickly, and end. The rest is in the spool."""
+        self._listener.stop()
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(_JOIN_S)
+        self._feedback.stop()
+        self._spool.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all threads live; a dead one means that the process must be restarted."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    # --- the spooling thread -----------------------------------------------------------------
+
+    def _spooling(self) -> None:
+        while not self._stopping.is_set():
+            arrivals = self._arrived()
+            if arrivals:
+                self._metrics.received.inc(sum(len(arrival.messages) for arrival in arrivals))
+                self._keep(arrivals)
+            else:
+                self._trim()
+
+    def _arrived(self) -> list[Arrival]:
+        """Everything that is waiting, at least one unless nothing comes for a while."""
+        waiting, arrivals = self._listener.arrivals, list[Arrival]()
+        try:
+            arrivals.append(waiting.get(timeout=_IDLE_S))
+            while len(arrivals) < waiting.maxsize:
+                arrivals.append(waiting.get_nowait())
+        except queue.Empty:
+            pass
+        return arrivals
+
+    def _keep(self, arrivals: Sequence[Arrival]) -> None:
+        """Spool and acknowledge; while the disk refuses, hold the messages and say so once."""
+        received_at = self._clock.now()
+        said = False
+        for run in _runs(arrivals):
+            packets = b"".join(arrival.packets for arrival in run)
+            messages = [message for arrival in run for message in arrival.messages]
+            while not self._stopping.is_set():
+                try:
+                    self._spool.append(packets, messages, received_at, mqtt5=run[0].mqtt5)
+                    break
+                except Unavailable as error:
+                    if not said:
+                        _log.error("spool refuses, publishers are held back", why=str(error))
+                        said = True
+                    self._stopping.wait(_SPOOL_FULL_PAUSE_S)
+            else:
+                return
+            self._failpoint("after_spool")
+            self._listener.acknowledge(run)
+            self._metrics.spooled.inc(len(messages))
+        if said:
+            _log.info("spool takes messages again")
+
+    def _trim(self) -> None:
+        try:
+            self._spool.trim()
+        except Unavailable as error:
+            _log.error("spool cannot be trimmed", why=str(error))
+
+    # --- the decoding thread -----------------------------------------------------------------
+
+    def _decoding(self) -> None:
+        node = self._first_contact()
+        linger = False
+        while not self._stopping.is_set():
+            if linger:
+                self._stopping.wait(_LINGER_S)
+            taken = self._spool.take(at_most=_BATCH_MESSAGES, timeout_s=_IDLE_S)
+            self._metrics.spool_messages.set(self._spool.waiting_messages)
+            self._metrics.spool_bytes.set(self._spool.waiting_bytes)
+            if taken:
+                self._hand_over(self._prepared(taken, node))
+            linger = sum(len(batch.messages) for batch in taken) >= _BUSY_MESSAGES
+
+    def _first_contact(self) -> int:
+        """Wait for the store; learn our number there, and what is stored already."""
+        said = False
+        while not self._stopping.is_set():
+            try:
+                node, stored_up_to = self._writer.resume(self._spool.id)
+                self._routes.refresh()
+            except Unavailable as error:
+                self._metrics.store_up.set(0)
+                if not said:
+                    _log.warning("store is away, messages stay in the spool", why=str(error))
+                    said = True
+                self._stopping.wait(_RETRY_S[-1] if said else _RETRY_S[0])
+            else:
+                self._spool.stored(stored_up_to)
+                return node
+        return 0
+
+    def _prepared(self, taken: Sequence[SpooledBatch], node: int) -> _Prepared:
+        groups = [
+            Numbered(message_id(node, batch.first_sequence), batch.received_at, batch.messages)
+            for batch in taken
+        ]
+        with self._preparing:
+            # away: what is registered is known, and the storing thread says that it is away
+            with contextlib.suppress(Unavailable):
+                self._routes.refresh()
+            return _Prepared(groups, self._pipeline.prepare(groups))
+
+    def _hand_over(self, prepared: _Prepared) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._ready.put(prepared, timeout=_IDLE_S)
+            except queue.Full:
+                continue
+            return
+
+    # --- the storing thread ------------------------------------------------------------------
+
+    def _storing(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                prepared = self._ready.get(timeout=_IDLE_S)
+            except queue.Empty:
+                continue
+            started_s = self._clock.monotonic_s()
+            if self._store(prepared):
+                self._spool.stored(prepared.batch.stored_up_to)
+                self._measure(prepared, started_s)
+
+    def _store(self, prepared: _Prepared) -> bool:
+        """Store, however long the store is away; False when we are stopping before it is done."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                if failures:
+                    # the connection may have been lost in the very moment of the commit
+                    _, stored_up_to = self._writer.resume(self._spool.id)
+                    if stored_up_to >= prepared.batch.stored_up_to:
+                        return True
+                self._store_groups(prepared.groups, prepared.batch)
+            except Unavailable as error:
+                if failures == 0:
+                    _log.warning("store is away, messages stay in the spool", why=str(error))
+                    self._metrics.store_up.set(0)
+                self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+                failures += 1
+                continue
+            if failures:
+                _log.info("store is back", waiting_messages=self._spool.waiting_messages)
+            self._metrics.store_up.set(1)
+            self._failpoint("after_commit")
+            return True
+        return False
+
+    def _store_groups(self, groups: Sequence[Numbered], batch: IngestBatch) -> None:
+        """Store in one transaction; where the store refuses something, find it by halving."""
+        try:
+            self._store_batch(batch)
+        except Rejected as error:
+            halves = _halves(groups)
+            if halves is None:
+                self._store_batch(self._pipeline.refuse(groups[0], error))
+                return
+            for half in halves:
+                with self._preparing:
+                    part = self._pipeline.prepare(half)
+                self._store_groups(half, part)
+
+    def _measure(self, prepared: _Prepared, started_s: float) -> None:
+        self._metrics.store_seconds.observe(self._clock.monotonic_s() - started_s)
+        self._metrics.batch_messages.observe(sum(len(group.messages) for group in prepared.groups))
+        age = self._clock.now() - prepared.groups[0].received_at
+        self._metrics.receive_to_store_seconds.observe(max(0.0, age.total_seconds()))
+
+    def _store_batch(self, batch: IngestBatch) -> None:
+        outcome = self._writer.store(batch)
+        self._metrics.stored.inc(outcome.stored)
+        self._metrics.duplicates.inc(outcome.duplicates)
+        self._metrics.corrections.inc(outcome.corrections)
+        for tenant in outcome.changed.keys() | outcome.touched.keys():
+            self._live.publish(
+                tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
+            )
+        if batch.dead_letters:
+            for letter in batch.dead_letters:
+                self._metrics.dead_letters.labels(letter.reason).inc()
+            self._feedback.tell(batch.dead_letters)
+
+
+def _runs(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """Neighbours of one packet form together: a row of the spool holds one form."""
+    runs: list[list[Arrival]] = []
+    for arrival in arrivals:
+        if runs and runs[-1][0].mqtt5 == arrival.mqtt5:
+            runs[-1].append(arrival)
+        else:
+            runs.append([arrival])
+    return runs
+
+
+def _halves(
+    groups: Sequence[Numbered],
+) -> tuple[Sequence[Numbered], Sequence[Numbered]] | None:
+    """Two parts that together hold the same messages; None when there is only one message."""
+    if len(groups) > 1:
+        middle = len(groups) // 2
+        return groups[:middle], groups[middle:]
+    group = groups[0]
+    middle = len(group.messages) // 2
+    if middle == 0:
+        return None
+    first = Numbered(group.first_id, group.received_at, group.messages[:middle])
+    second = Numbered(group.first_id + middle, group.received_at, group.messages[middle:])
+    return [first], [second]

@@ -1,0 +1,128 @@
+"""Connections to PostgreSQL with a deadline on everything, and the one migration path.
+
+Measured on a black-holed peer: psycopg hangs past 40 s with its defaults, with TCP keepalives and
+with ``statement_timeout``; only ``tcp_user_timeout`` ends it. Hence the parameters below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from cityos.errors import Unavailable
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_DEADLINES: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 8000,  # milliseconds
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
+
+class Database:
+    """A pool of connections of one purpose.
+
+    ``connection()`` is a transaction: it commits when the block ends and rolls back when it
+    raises. A lost server raises ``Unavailable``; every other error of the driver passes through,
+    for the caller knows what it means.
+
+    With ``autocommit`` every statement stands alone, which spares a reader of single statements
+    two round trips; ``connection.transaction()`` still joins those that belong together.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        application: str,
+        min_size: int = 1,
+        max_size: int = 4,
+        timeout_s: float = 5.0,
+        statement_timeout_s: float = 30.0,
+        autocommit: bool = False,
+    ) -> None:
+        self._timeout_s = timeout_s
+        options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC"
+        self._pool = ConnectionPool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=timeout_s,
+            open=False,
+            name=application,
+            kwargs={
+                **_DEADLINES,
+                "application_name": application,
+                "options": options,
+                "autocommit": autocommit,
+            },
+            check=ConnectionPool.check_connection,
+        )
+        self._pool.open(wait=False)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[TupleRow]]:
+        """Raises Unavailable when the server does not answer in time, or goes away."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise Unavailable("the database does not answer") from error
+        except psycopg.errors.QueryCanceled:
+            raise
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable("the connection to the database was lost") from error
+
+    def close(self) -> None:
+        self._pool.close(timeout=self._timeout_s)
+
+
+def connect(url: str, application: str) -> Connection[TupleRow]:
+    """Return one connection outside any pool, in autocommit: for LISTEN and for set-up.
+
+    Raises Unavailable.
+    """
+    try:
+        return psycopg.connect(
+            url,
+            autocommit=True,
+            application_name=application,
+            options="-c timezone=UTC",
+            **_DEADLINES,
+        )
+    except psycopg.OperationalError as error:
+        raise Unavailable("the database does not answer") from error
+
+
+def migrate(url: str, *, sql_only: bool = False) -> None:
+    """Bring the schema to the newest version; two at the same time wait for each other.
+
+    With ``sql_only`` the statements are printed instead of run.
+
+    Raises:
+        Unavailable: the server does not answer.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["url"] = url
+    if not sql_only:
+        connect(url, "cityos-migrate").close()
+    command.upgrade(config, "head", sql=sql_only)
+
+
+def has_timescale(connection: Connection[TupleRow]) -> bool:
+    """Whether the TimescaleDB extension is there to be used (installed, or ready to be)."""
+    query: LiteralString = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
+    return connection.execute(query).fetchone() is not None

@@ -1,0 +1,159 @@
+"""The SQL of the ingest side, named. Readers keep theirs beside them."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString, TypeAlias
+
+Query: TypeAlias = LiteralString
+
+REGISTER_NODE: Final[Query] = (
+    "INSERT INTO ingest_node (spool) VALUES (%s) ON CONFLICT (spool) DO NOTHING"
+)
+NODE: Final[Query] = "SELECT id, stored_up_to FROM ingest_node WHERE spool = %s"
+STORED_UP_TO: Final[Query] = (
+    "UPDATE ingest_node SET stored_up_to = %s WHERE id = %s AND stored_up_to < %s"
+)
+
+REGISTER_ORIGIN: Final[Query] = """
+INSERT INTO origin (tenant_id, vendor, device, topic, adapter) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (tenant_id, topic, adapter) DO NOTHING
+"""
+ORIGIN: Final[Query] = "SELECT id FROM origin WHERE (tenant_id, topic, adapter) = (%s, %s, %s)"
+
+REGISTER_SERIES: Final[Query] = """
+INSERT INTO series (tenant_id, entity_id, property, dataset, unit)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+ON CONFLICT (tenant_id, entity_id, property, dataset) DO NOTHING
+"""
+SERIES: Final[Query] = """
+SELECT s.tenant_id, s.entity_id, s.property, s.dataset, s.id, l.observed_at
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    AS k (tenant, entity, property, dataset)
+JOIN series s ON (s.tenant_id, s.entity_id, s.property, s.dataset)
+               = (k.tenant, k.entity, k.property, k.dataset)
+LEFT JOIN latest l ON l.series_id = s.id
+"""
+
+ROOM_FOR_VALUES: Final[Query] = "SELECT make_room_for_observations(%s)"
+ROOM_FOR_RAW: Final[Query] = "SELECT make_room_for_raw_messages(%s)"
+MARK_HOURS: Final[Query] = "SELECT mark_hours(%s, %s::smallint)"
+
+COPY_RAW: Final[Query] = (
+    "COPY raw_message (id, received_at, origin_id, payload) FROM STDIN (FORMAT BINARY)"
+)
+COPY_VALUES: Final[Query] = """
+COPY observation (observed_at, received_at, raw_id, value, series_id, quality, document)
+FROM STDIN (FORMAT BINARY)
+"""
+
+# Temporary tables live as long as the connection, so they are made once for each.
+LATEST_STAGE: Final[Query] = (
+    "CREATE TEMP TABLE IF NOT EXISTS latest_stage (LIKE observation) ON COMMIT DELETE ROWS"
+)
+STAGES: Final[Query] = """
+CREATE TEMP TABLE IF NOT EXISTS value_stage
+    (LIKE observation, position integer GENERATED ALWAYS AS IDENTITY) ON COMMIT DELETE ROWS;
+"""
+COPY_VALUE_STAGE: Final[Query] = """
+COPY value_stage (observed_at, received_at, raw_id, value, series_id, quality, document)
+FROM STDIN (FORMAT BINARY)
+"""
+COPY_LATEST: Final[Query] = """
+COPY latest_stage (observed_at, received_at, raw_id, value, series_id, quality, document)
+FROM STDIN (FORMAT BINARY)
+"""
+# Ordered by series, so that two nodes writing the same ones never lock each other out.
+LATEST: Final[Query] = """
+INSERT INTO latest AS l (series_id, observed_at, received_at, raw_id, value, quality, document)
+SELECT series_id, observed_at, received_at, raw_id, value, quality, document
+FROM latest_stage ORDER BY series_id
+ON CONFLICT (series_id) DO UPDATE SET
+    observed_at = excluded.observed_at, received_at = excluded.received_at,
+    raw_id = excluded.raw_id, value = excluded.value, quality = excluded.quality,
+    document = excluded.document
+WHERE l.observed_at < excluded.observed_at
+   OR (l.observed_at = excluded.observed_at AND l.received_at < excluded.received_at
+       AND (l.value, l.document) IS DISTINCT FROM (excluded.value, excluded.document))
+RETURNING series_id
+"""
+
+COPY_EVENTS: Final[Query] = (
+    "COPY event (tenant_id, kind, status, run, dataset, at, document) FROM STDIN"
+)
+ALERT_EVENT: Final[Query] = """
+INSERT INTO event (tenant_id, kind, status, run, dataset, at, document)
+VALUES (%s, 'alert', %s, %s, %s, %s, %s)
+"""
+NOTIFY_WORK: Final[Query] = "NOTIFY cityos_work"
+
+DEAD_LETTER: Final[Query] = """
+INSERT INTO dead_letter (tenant_id, raw_id, received_at, vendor, device, topic, payload,
+                         reason, detail, path, hint)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (raw_id, path, reason) DO NOTHING
+"""
+
+# Rows are numbered in the order they came: of several with one key, the first is the value and a
+# later one with another value is a correction.
+NEW_VALUES: Final[Query] = """
+WITH first AS (
+    SELECT DISTINCT ON (series_id, observed_at) * FROM value_stage
+    ORDER BY series_id, observed_at, position
+), stored AS (
+    INSERT INTO observation (observed_at, received_at, raw_id, value, series_id, quality, document)
+    SELECT observed_at, received_at, raw_id, value, series_id, quality, document FROM first
+    ON CONFLICT (series_id, observed_at) DO NOTHING
+    RETURNING series_id, observed_at
+)
+SELECT f.position FROM stored s JOIN first f USING (series_id, observed_at) ORDER BY 1
+"""
+# A value sent again by the same raw message is the spool catching up, never a correction.
+CORRECTIONS: Final[Query] = """
+WITH other AS (
+    SELECT DISTINCT ON (v.series_id, v.observed_at)
+           v.*, o.received_at AS was_received_at, o.raw_id AS was_raw_id, o.value AS was_value,
+           o.quality AS was_quality, o.document AS was_document
+    FROM value_stage v
+    JOIN observation o ON (o.series_id, o.observed_at) = (v.series_id, v.observed_at)
+    WHERE (o.value, o.document) IS DISTINCT FROM (v.value, v.document)
+      AND o.raw_id <> v.raw_id
+      AND o.received_at <= v.received_at
+      AND NOT EXISTS (SELECT FROM correction c
+                      WHERE (c.series_id, c.observed_at) = (v.series_id, v.observed_at)
+                        AND (c.raw_id = v.raw_id OR c.corrected_by = v.raw_id))
+    ORDER BY v.series_id, v.observed_at, v.position DESC
+), kept AS (
+    INSERT INTO correction (series_id, observed_at, received_at, raw_id, value, quality, document,
+                            corrected_by)
+    SELECT series_id, observed_at, was_received_at, was_raw_id, was_value, was_quality,
+           was_document, raw_id
+    FROM other
+    ON CONFLICT DO NOTHING
+), changed AS (
+    UPDATE observation o
+    SET value = v.value, document = v.document, received_at = v.received_at, raw_id = v.raw_id,
+        quality = (v.quality | 1)::smallint
+    FROM other v
+    WHERE (o.series_id, o.observed_at) = (v.series_id, v.observed_at)
+)
+SELECT position FROM other ORDER BY 1
+"""
+
+INSERT_ALERT: Final[Query] = """
+INSERT INTO alert (tenant_id, identifier, status, run, sender, sent, message_type, ours, source,
+                   level, supersedes, valid_until, raw_id, document, superseded_at)
+SELECT %(tenant)s, %(identifier)s, %(status)s, %(run)s, %(sender)s, %(sent)s, %(message_type)s,
+       false, %(source)s, %(level)s, %(supersedes)s, %(valid_until)s, %(raw_id)s, %(document)s,
+       (SELECT min(sent) FROM alert
+        WHERE (tenant_id, status, run, supersedes)
+            = (%(tenant)s, %(status)s, %(run)s, %(supersedes)s) AND sent > %(sent)s)
+ON CONFLICT (tenant_id, status, run, identifier) DO NOTHING
+RETURNING superseded_at
+"""
+SUPERSEDE_ALERTS: Final[Query] = """
+UPDATE alert SET superseded_at = %(sent)s
+WHERE (tenant_id, status, run, supersedes)
+    = (%(tenant)s, %(status)s, %(run)s, %(supersedes)s)
+  AND sent <= %(sent)s AND identifier <> %(identifier)s
+  AND (superseded_at IS NULL OR superseded_at > %(sent)s)
+"""
