@@ -25,7 +25,7 @@ from cityos.ingest.packets import Message, split
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CACHE_BYTES: Final = 32 * 1024 * 1024
+CACHE_BYTES: Final = 32 * 1024 * 1024
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS spool (
     only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL, next_sequence INTEGER NOT NULL);
@@ -55,11 +55,11 @@ class SpooledBatch:
 class Spool:
     """One writer appends, one reader takes and removes; each is one thread.
 
-    ``limit_bytes`` bounds what waits on disk. What was appended lately is also kept in memory,
-    up to 32 MiB, so that the usual path never reads the disk.
+    ``limit_bytes`` bounds what waits on disk. What was appended lately is also kept in memory, up
+    to ``cache_bytes``, so that the usual path never reads the disk.
     """
 
-    def __init__(self, path: Path, *, limit_bytes: int) -> None:
+    def __init__(self, path: Path, *, limit_bytes: int, cache_bytes: int = CACHE_BYTES) -> None:
         """Open or create the spool at ``path``.
 
         Raises:
@@ -69,6 +69,7 @@ class Spool:
         self._limit_bytes = limit_bytes
         self._changed = threading.Condition()
         self._cache: deque[SpooledBatch] = deque()
+        self._cache_bytes_limit = cache_bytes
         self._cache_bytes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +182,7 @@ class Spool:
         expected = self._cache[-1].next_sequence if self._cache else self._read_from
         if batch.first_sequence != expected:
             return  # the reader is behind: it has older ones to read from disk first
-        if self._cache_bytes + batch.size_bytes <= _CACHE_BYTES:
+        if self._cache_bytes + batch.size_bytes <= self._cache_bytes_limit:
             self._cache.append(batch)
             self._cache_bytes += batch.size_bytes
 

@@ -65,7 +65,7 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
         # spelled out: dividing a timedelta costs three times as much
         since = observed_at - epoch
         us = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-        if type(value) is float:
+        if type(value) is float or type(value) is int:
             add(pack(7, 8, us, 8, last_us, 8, raw_id, 8, value, 4, series.id, 2, quality, -1))
         else:
             document = encode_value(value).encode()

@@ -22,7 +22,10 @@ ORIGIN: Final[Query] = "SELECT id FROM origin WHERE (tenant_id, topic, adapter) 
 
 REGISTER_SERIES: Final[Query] = """
 INSERT INTO series (tenant_id, entity_id, property, dataset, unit)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+SELECT k.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS k (tenant, entity, property, dataset, unit)
+JOIN entity e ON (e.tenant_id, e.id) = (k.tenant, k.entity)
+ORDER BY 1, 2, 3, 4
 ON CONFLICT (tenant_id, entity_id, property, dataset) DO NOTHING
 """
 SERIES: Final[Query] = """

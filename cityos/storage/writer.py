@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Quality
 from cityos.domain.occasion import Occasion
+from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
 from cityos.ports import (
     CheckedValue,
@@ -60,6 +61,7 @@ class PostgresObservationWriter:
         self._unnumbered: list[SeriesHandle] = []
         self._origins: dict[tuple[str, str, str], Origin] = {}
         self._unregistered: list[Origin] = []
+        self._homeless: set[SeriesHandle] = set()
         self._weeks: set[int] = set()
         self._days: set[int] = set()
 
@@ -80,6 +82,9 @@ class PostgresObservationWriter:
 
     def series(self, tenant: str, key: SeriesKey, unit: str, occasion: Occasion) -> SeriesHandle:
         handle = self._series.get((tenant, key))
+        if handle is not None and handle in self._homeless:
+            self._homeless.discard(handle)  # its entity may have been registered since
+            self._unnumbered.append(handle)
         if handle is None:
             handle = SeriesHandle(
                 tenant=tenant,
@@ -94,6 +99,8 @@ class PostgresObservationWriter:
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
         self._prepare(batch)
+        if self._homeless and any(value[_SERIES] in self._homeless for value in batch.values):
+            raise Rejected(Reason.UNKNOWN_ENTITY, "the entity of a value is not registered")
         for attempt in range(_RETRIES):
             try:
                 return self._attempt(batch, first=attempt == 0)
@@ -196,7 +203,7 @@ class PostgresObservationWriter:
             if days:
                 connection.execute(queries.ROOM_FOR_RAW, (list(days.values()),))
             _register_origins(connection, origins)
-            _number_series(connection, series)
+            self._homeless.update(_number_series(connection, series))
         del self._unregistered[: len(origins)], self._unnumbered[: len(series)]
         self._weeks.update(weeks)
         self._days.update(days)
@@ -281,9 +288,12 @@ def _register_origins(connection: Connection[TupleRow], origins: Sequence[Origin
         origin.id = int(row[0])
 
 
-def _number_series(connection: Connection[TupleRow], handles: Sequence[SeriesHandle]) -> None:
+def _number_series(
+    connection: Connection[TupleRow], handles: Sequence[SeriesHandle]
+) -> list[SeriesHandle]:
+    """Number the series; return those that have no home because their entity is not registered."""
     if not handles:
-        return
+        return []
     columns = (
         [handle.tenant for handle in handles],
         [handle.key.entity for handle in handles],
@@ -293,11 +303,15 @@ def _number_series(connection: Connection[TupleRow], handles: Sequence[SeriesHan
     connection.execute(queries.REGISTER_SERIES, (*columns, [handle.unit for handle in handles]))
     rows = connection.execute(queries.SERIES, columns).fetchall()
     found = {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in rows}
+    homeless = []
     for handle in handles:
         key = handle.key
-        handle.id, handle.latest_at = found[
-            handle.tenant, key.entity, key.observed_property, key.dataset
-        ]
+        numbered = found.get((handle.tenant, key.entity, key.observed_property, key.dataset))
+        if numbered is None:
+            homeless.append(handle)
+        else:
+            handle.id, handle.latest_at = numbered
+    return homeless
 
 
 def _missing(known: set[int], times: Sequence[datetime], days: int) -> dict[int, datetime]:

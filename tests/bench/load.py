@@ -30,7 +30,7 @@ def topic_of(tenant: str, vendor: str, number: int) -> str:
     return f"cityos/v1/{tenant}/{vendor}/{device_id(number)}/observations"
 
 
-def reading(number: int, at: datetime, value: float) -> bytes:
+def reading(at: datetime, value: float) -> bytes:
     """One reading, padded to the 200 bytes of the goal by what real devices send along."""
     text = {
         "property": "air_temperature",
@@ -83,7 +83,7 @@ class Connection:
         answer = sock.recv(4)
         if answer[:1] != b"\x20" or answer[3]:
             raise SystemExit(f"the broker refused the connection: {answer!r}")
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003
         return cls(sock, [])
 
     def pump(self, window: int, quota: int) -> bool:
@@ -131,7 +131,7 @@ def build(args: argparse.Namespace) -> list[list[bytes]]:
         device = number % args.devices
         at = start + timedelta(milliseconds=number // args.devices)
         lane = lanes[number % CONNECTIONS]
-        payload = reading(device, at, 15.0 + number % 9973 / 1000)
+        payload = reading(at, 15.0 + number % 9973 / 1000)
         lane.append(publish_packet(topics[device], payload, len(lane) % 65535 + 1))
     return lanes
 

@@ -32,7 +32,9 @@ BEGIN
     IF to_regclass(child) IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext(child));
+    -- two that need the same partition wait here; a lock on a table, unlike an advisory one, also
+    -- lets the second see what the first has made
+    EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     IF to_regclass(child) IS NULL THEN
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
                        child, parent);

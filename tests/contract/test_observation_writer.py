@@ -1,0 +1,402 @@
+"""What every ObservationWriter keeps to, on the real PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cityos.domain.alert import AlertInfo, Bulletin, MessageType
+from cityos.domain.alert_level import AlertLevel, Hazard
+from cityos.domain.entity import Name
+from cityos.domain.history import SeriesKey
+from cityos.domain.observation import Position, Quality, Value
+from cityos.domain.occasion import Actual, Exercise
+from cityos.errors import Rejected, Unavailable
+from cityos.ports import DeadLetter, IngestBatch, Origin, ReceivedAlert, SeriesHandle, StoreOutcome
+from cityos.storage.database import Database
+from cityos.storage.writer import PostgresObservationWriter
+
+NOW = datetime(2026, 11, 22, 1, 2, 3, 456789, UTC)
+ENTITY = "urn:ngsi-ld:WaterLevelGauge:t:1"
+
+
+class Store:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = Database(url, application="test", max_size=2)
+        self.writer = PostgresObservationWriter(self.database, wanted=lambda p: p == "water_level")
+        self.raw_ids = iter(range(1, 10**6))
+
+    def series(self, prop: str = "water_level", dataset: str = "") -> SeriesHandle:
+        key = SeriesKey(entity=ENTITY, observed_property=prop, dataset=dataset)
+        return self.writer.series("t", key, "m", Actual())
+
+    def store(
+        self,
+        *values: tuple[SeriesHandle, datetime, Value],
+        received_at: datetime = NOW,
+        raw_id: int = 0,
+    ) -> StoreOutcome:
+        return self.writer.store(
+            IngestBatch(
+                values=[
+                    (series, at, received_at, raw_id or next(self.raw_ids), value, 0)
+                    for series, at, value in values
+                ]
+            )
+        )
+
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query, arguments).fetchall()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO tenant (id, name_en, name_ja) VALUES ('t', 'T', 'T')")
+        connection.execute(
+            "INSERT INTO entity (tenant_id, id, type, name_en, name_ja)"
+            " VALUES ('t', %s, 'WaterLevelGauge', 'G', 'G')",
+            (ENTITY,),
+        )
+    store = Store(database_url)
+    yield store
+    store.database.close()
+
+
+def test_a_new_value_is_stored_and_is_the_latest(store: Store) -> None:
+    outcome = store.store((store.series(), NOW, 1.5))
+    assert (outcome.stored, outcome.duplicates, outcome.corrections) == (1, 0, 0)
+    (latest,) = outcome.changed["t"]
+    assert (latest.entity, latest.value, latest.observed_at) == (ENTITY, 1.5, NOW)
+    assert store.rows("SELECT value, observed_at FROM latest") == [(1.5, NOW)]
+
+
+def test_the_same_again_changes_nothing(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 1.5), (series, NOW + timedelta(seconds=1), 1.6))
+    before = store.rows("SELECT * FROM observation ORDER BY observed_at")
+    outcome = store.store((series, NOW, 1.5), (series, NOW + timedelta(seconds=1), 1.6))
+    assert (outcome.stored, outcome.duplicates, outcome.events) == (0, 2, 0)
+    assert outcome.changed == {}
+    assert store.rows("SELECT * FROM observation ORDER BY observed_at") == before
+    assert store.rows("SELECT count(*) FROM event") == [(2,)]
+
+
+def test_a_duplicate_does_not_keep_its_neighbours_out(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 1.5))
+    outcome = store.store((series, NOW, 1.5), (series, NOW + timedelta(seconds=1), 9.9))
+    assert (outcome.stored, outcome.duplicates, outcome.events) == (1, 1, 1)
+    assert [value.value for value in outcome.changed["t"]] == [9.9]
+
+
+def test_one_key_twice_in_one_batch_is_one_row(store: Store) -> None:
+    series = store.series()
+    outcome = store.store((series, NOW, 1.5), (series, NOW, 1.5))
+    assert (outcome.stored, outcome.duplicates) == (1, 1)
+
+
+def test_another_value_under_the_same_key_is_a_correction_and_both_are_kept(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 1.5))
+    later = NOW + timedelta(minutes=1)
+    outcome = store.store((series, NOW, 2.5), received_at=later)
+    assert (outcome.stored, outcome.corrections, outcome.events) == (0, 1, 1)
+    assert store.rows("SELECT value, quality FROM observation") == [(2.5, int(Quality.CORRECTED))]
+    assert store.rows("SELECT value, received_at FROM correction") == [(1.5, NOW)]
+    assert store.rows("SELECT value FROM latest") == [(2.5,)]
+    assert [value.value for value in outcome.changed["t"]] == [2.5]
+
+
+def test_a_correction_sent_again_is_a_duplicate(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 1.5), raw_id=1)
+    later = NOW + timedelta(minutes=1)
+    store.store((series, NOW, 2.5), received_at=later, raw_id=2)
+    for raw_id, value, at in ((1, 1.5, NOW), (2, 2.5, later)):
+        again = store.store((series, NOW, value), received_at=at, raw_id=raw_id)
+        assert (again.corrections, again.duplicates) == (0, 1)
+    assert store.rows("SELECT value FROM observation") == [(2.5,)]
+
+
+def test_a_late_value_is_stored_flagged_and_does_not_move_the_latest(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 1.5))
+    earlier = NOW - timedelta(hours=1)
+    outcome = store.store((series, earlier, 1.1))
+    assert outcome.stored == 1
+    assert outcome.changed == {}
+    assert outcome.touched == {"t": [series.key]}
+    assert store.rows("SELECT quality FROM observation WHERE observed_at = %s", earlier) == [
+        (int(Quality.LATE),)
+    ]
+    assert store.rows("SELECT value FROM latest") == [(1.5,)]
+    # the event stands at the series' own present, so that a service sees what is newer
+    assert store.rows("SELECT at FROM event ORDER BY id DESC LIMIT 1") == [(NOW,)]
+
+
+def test_a_writer_that_starts_later_knows_the_latest(store: Store) -> None:
+    store.store((store.series(), NOW, 1.5))
+    second = Store(store.url)
+    outcome = second.store((second.series(), NOW - timedelta(hours=1), 1.1))
+    second.database.close()
+    assert outcome.changed == {}
+    assert store.rows("SELECT value FROM latest") == [(1.5,)]
+
+
+@pytest.mark.parametrize(
+    "value", [True, "open", Position(138.3, 34.8), [1, "a", None], {"a": {"b": 1.5}}]
+)
+def test_a_value_that_is_no_number_is_kept_as_a_document(store: Store, value: Value) -> None:
+    store.store((store.series("status_text"), NOW, value))
+    ((number, document),) = store.rows("SELECT value, document FROM latest")
+    assert number is None
+    if isinstance(value, Position):
+        assert document == {"longitude": 138.3, "latitude": 34.8}
+    else:
+        assert document == value
+
+
+def test_an_integer_is_a_number(store: Store) -> None:
+    store.store((store.series(), NOW, 3))
+    assert store.rows("SELECT value, document FROM observation") == [(3.0, None)]
+
+
+def test_raw_messages_are_kept_with_who_sent_them(store: Store) -> None:
+    origin = store.writer.origin(Origin("t", "acme", "g1", "topic/1", "cityos_json@1.0.0"))
+    same = store.writer.origin(Origin("t", "acme", "g1", "topic/1", "cityos_json@1.0.0"))
+    assert same is origin
+    store.writer.store(IngestBatch(raw=[(42, NOW, origin, b"\x00payload")]))
+    assert store.rows(
+        "SELECT m.id, m.payload, o.device, o.adapter"
+        " FROM raw_message m JOIN origin o ON o.id = m.origin_id"
+    ) == [(42, b"\x00payload", "g1", "cityos_json@1.0.0")]
+
+
+def test_how_far_a_spool_got_moves_with_the_batch(store: Store) -> None:
+    spool = uuid4()
+    node, stored_up_to = store.writer.resume(spool)
+    assert stored_up_to == 0
+    store.writer.store(IngestBatch(stored_up_to=18))
+    assert store.writer.resume(spool) == (node, 18)
+    other, _ = store.writer.resume(uuid4())
+    assert other != node
+
+
+def test_values_of_many_years_find_room(store: Store) -> None:
+    series = store.series()
+    times = [NOW - timedelta(days=30 * months) for months in range(100)]
+    assert store.store(*((series, at, 1.0) for at in times)).stored == len(times)
+    assert store.rows("SELECT count(*) FROM observation") == [(len(times),)]
+
+
+def test_dead_letters_are_kept_once(store: Store) -> None:
+    letter = DeadLetter(
+        "t", 9, NOW, "acme", "g1", "topic", b"\x00\xff", "undecodable", "no", "$", "fix"
+    )
+    for _ in range(2):
+        store.writer.store(IngestBatch(dead_letters=[letter]))
+    assert store.rows("SELECT raw_id, payload, reason FROM dead_letter") == [
+        (9, b"\x00\xff", "undecodable")
+    ]
+
+
+def test_a_series_of_a_thing_that_is_not_registered_is_refused_and_leaves_no_trace(
+    store: Store,
+) -> None:
+    key = SeriesKey(entity="urn:ngsi-ld:No:1", observed_property="water_level")
+    stranger = store.writer.series("t", key, "m", Actual())
+    with pytest.raises(Rejected):
+        store.store((stranger, NOW, 1.0))
+    assert store.store((store.series(), NOW, 1.0)).stored == 1
+
+
+def bulletin(sent: datetime, identifier: str, key: str = "office/VPWW53") -> ReceivedAlert:
+    info = AlertInfo(
+        event=Name("Heavy rain warning", "大雨警報"),
+        hazard=Hazard.FLOOD,
+        level=AlertLevel.ELDERLY_EVACUATE,
+        headline=Name("", ""),
+        description=Name("", ""),
+        instruction=Name("", ""),
+        areas=(),
+    )
+    read = Bulletin(
+        identifier=identifier,
+        sender="jma.go.jp",
+        sent=sent,
+        message_type=MessageType.ALERT,
+        infos=(info,),
+        source="jma_xml",
+        drill=False,
+        supersedes=key,
+    )
+    return ReceivedAlert("t", "", read.on(Actual()), key, None, 1)
+
+
+def test_a_newer_bulletin_takes_the_place_of_the_older_in_any_order(store: Store) -> None:
+    older, newer = bulletin(NOW, "a"), bulletin(NOW + timedelta(hours=1), "b")
+    other = bulletin(NOW, "c", key="other")
+    for order in ([older, newer, other], [newer, other, older]):
+        with psycopg.connect(store.url) as connection:
+            connection.execute("DELETE FROM alert")
+            connection.execute("DELETE FROM event")
+        for received in order:
+            store.writer.store(IngestBatch(alerts=[received]))
+        assert store.rows("SELECT identifier, superseded_at FROM alert ORDER BY identifier") == [
+            ("a", NOW + timedelta(hours=1)),
+            ("b", None),
+            ("c", None),
+        ]
+        assert store.rows("SELECT count(*) FROM event WHERE kind = 'alert'") == [(3,)]
+
+
+def test_a_bulletin_that_comes_again_makes_no_second_event(store: Store) -> None:
+    for _ in range(2):
+        store.writer.store(IngestBatch(alerts=[bulletin(NOW, "a")]))
+    assert store.rows("SELECT count(*) FROM event") == [(1,)]
+
+
+def test_a_drill_of_the_sender_is_never_an_actual(store: Store) -> None:
+    read = bulletin(NOW, "a").alert
+    drill = Bulletin(
+        identifier="d",
+        sender=read.sender,
+        sent=read.sent,
+        message_type=read.message_type,
+        infos=read.infos,
+        drill=True,
+        supersedes="x",
+    )
+    store.writer.store(
+        IngestBatch(alerts=[ReceivedAlert("t", "", drill.on(Actual()), "x", None, 1)])
+    )
+    assert store.rows("SELECT status, run FROM alert") == [("Exercise", "sender-drill")]
+
+
+def test_events_say_on_which_occasion(store: Store) -> None:
+    key = SeriesKey(
+        entity=ENTITY, observed_property="water_level", dataset="urn:cityos:exercise:typhoon"
+    )
+    series = store.writer.series("t", key, "m", Exercise("typhoon"))
+    store.store((series, NOW, 1.0))
+    assert store.rows("SELECT status, run, dataset FROM event") == [
+        ("Exercise", "typhoon", "urn:cityos:exercise:typhoon")
+    ]
+
+
+def test_only_what_a_service_listens_to_makes_events(store: Store) -> None:
+    outcome = store.store((store.series("air_temperature"), NOW, 1.0))
+    assert outcome.events == 0
+    assert store.rows("SELECT count(*) FROM event") == [(0,)]
+
+
+def test_two_writers_on_the_same_series_do_not_lock_each_other_out(store: Store) -> None:
+    names = ("air_temperature", "relative_humidity", "wind_speed", "co2")
+    failures: list[Exception] = []
+
+    def write(seed: int) -> None:
+        own = Store(store.url)
+        rng = random.Random(seed)
+        try:
+            for step in range(30):
+                rows = [
+                    (own.series(name), NOW + timedelta(seconds=step * 10 + seed), 1.0)
+                    for name in names
+                ]
+                rng.shuffle(rows)
+                own.store(*rows)
+        except Exception as error:  # noqa: BLE001 - told to the test's own thread
+            failures.append(error)
+        finally:
+            own.database.close()
+
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert store.rows("SELECT count(*) FROM observation") == [(240,)]
+
+
+def test_hours_are_rolled_up_exactly_whatever_comes_late(store: Store) -> None:
+    series = store.series("air_temperature")
+    hour = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
+    store.store(*((series, hour + timedelta(minutes=m), float(m)) for m in range(0, 180, 7)))
+
+    def rolled() -> list[Any]:
+        return store.rows(
+            "SELECT bucket, count, sum, minimum, maximum FROM observation_hourly(%s, %s, %s)",
+            series.id,
+            hour,
+            hour + timedelta(hours=4),
+        )
+
+    def counted() -> list[Any]:
+        return store.rows(
+            "SELECT date_trunc('hour', observed_at), count(value), sum(value), min(value),"
+            " max(value) FROM observation GROUP BY 1 ORDER BY 1"
+        )
+
+    assert rolled() == counted()
+    for (pending,) in store.rows("SELECT hours_to_roll_up(%s, 100)", NOW):
+        with psycopg.connect(store.url) as connection:
+            connection.execute("SELECT roll_up_hour(%s)", (pending,))
+    assert rolled() == counted()
+    store.store((series, hour + timedelta(minutes=1), -50.0))
+    assert rolled() == counted()
+
+
+values = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from([1.0, 2.0])), min_size=1, max_size=12
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(batches=st.lists(values, min_size=1, max_size=4))
+def test_every_value_is_counted_once_as_new_duplicate_or_correction(
+    store: Store, batches: list[list[tuple[int, float]]]
+) -> None:
+    with psycopg.connect(store.url) as connection:
+        connection.execute("DELETE FROM observation")
+        connection.execute("DELETE FROM correction")
+        connection.execute("DELETE FROM latest")
+    series = store.series("air_temperature")
+    series.latest_at = None
+    sent = stored = 0
+    for number, batch in enumerate(batches):
+        outcome = store.store(
+            *((series, NOW + timedelta(seconds=at), value) for at, value in batch),
+            received_at=NOW + timedelta(minutes=number),
+        )
+        sent += len(batch)
+        stored += outcome.stored
+        assert outcome.stored + outcome.duplicates + outcome.corrections == len(batch)
+    keys = {at for batch in batches for at, _ in batch}
+    assert stored == len(keys)
+    assert store.rows("SELECT count(*), count(DISTINCT observed_at) FROM observation") == [
+        (len(keys), len(keys))
+    ]
+    assert store.rows("SELECT observed_at FROM latest") == [(NOW + timedelta(seconds=max(keys)),)]
+
+
+def test_a_server_that_is_away_is_said_within_the_deadline() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:9/x", application="t", timeout_s=0.5)
+    writer = PostgresObservationWriter(database)
+    with pytest.raises(Unavailable):
+        writer.resume(uuid4())
+    database.close()

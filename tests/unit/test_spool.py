@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from cityos.errors import Unavailable
+from cityos.ingest.packets import publish
+from cityos.ingest.spool import Spool, SpooledBatch
+
+NOW = datetime(2026, 11, 22, 1, 2, 3, 456789, UTC)
+PLENTY = 1 << 30
+
+
+def append(spool: Spool, *payloads: bytes, at: datetime = NOW) -> None:
+    messages = [(b"topic", payload) for payload in payloads]
+    packets = b"".join(publish(*message) for message in messages)
+    spool.append(packets, messages, at, mqtt5=False)
+
+
+def payloads_of(batches: list[SpooledBatch]) -> list[bytes]:
+    return [payload for batch in batches for _, payload in batch.messages]
+
+
+def test_what_is_appended_is_taken_in_order_under_growing_numbers(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    append(spool, b"a", b"b")
+    append(spool, b"c")
+    taken = spool.take(at_most=10, timeout_s=0)
+    assert payloads_of(taken) == [b"a", b"b", b"c"]
+    assert [batch.first_sequence for batch in taken] == [1, 3]
+    assert taken[0].received_at == NOW
+    assert spool.take(at_most=10, timeout_s=0) == []
+
+
+def test_what_was_not_stored_comes_again_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    first = Spool(path, limit_bytes=PLENTY)
+    append(first, b"a")
+    append(first, b"b", b"c", at=NOW + timedelta(seconds=1))
+    first.stored(first.take(at_most=1, timeout_s=0)[0].next_sequence)
+    first.trim()
+    # no close: the process was killed
+    second = Spool(path, limit_bytes=PLENTY)
+    assert second.id == first.id
+    taken = second.take(at_most=10, timeout_s=0)
+    assert payloads_of(taken) == [b"b", b"c"]
+    assert taken[0].first_sequence == 2
+    assert taken[0].received_at == NOW + timedelta(seconds=1)
+
+
+def test_numbers_are_never_used_twice_even_when_all_was_stored(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    first = Spool(path, limit_bytes=PLENTY)
+    append(first, b"a", b"b")
+    first.stored(3)
+    first.close()
+    second = Spool(path, limit_bytes=PLENTY)
+    append(second, b"c")
+    assert second.take(at_most=10, timeout_s=0)[0].first_sequence == 3
+
+
+def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=100)
+    append(spool, b"x" * 200)
+    with pytest.raises(Unavailable, match="limit"):
+        append(spool, b"y")
+    spool.stored(spool.take(at_most=1, timeout_s=0)[0].next_sequence)
+    append(spool, b"y")
+    assert payloads_of(spool.take(at_most=1, timeout_s=0)) == [b"y"]
+
+
+def test_more_than_memory_holds_is_read_from_disk_in_order(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY, cache_bytes=100_000)
+    sent = [bytes([number]) * 40_000 for number in range(12)]
+    for payload in sent:
+        append(spool, payload)
+    taken: list[bytes] = []
+    while batches := spool.take(at_most=1, timeout_s=0):
+        taken += payloads_of(batches)
+        spool.stored(batches[-1].next_sequence)
+    assert taken == sent
+    assert spool.waiting_bytes == 0
+
+
+def test_a_commit_is_synced_to_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    full = 2
+    assert spool._writer.execute("PRAGMA synchronous").fetchone() == (full,)
+    assert spool._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_disk_that_refuses_is_said_and_keeps_nothing_half(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path, limit_bytes=PLENTY)
+    append(spool, b"a")
+    pages = spool._writer.execute("PRAGMA page_count").fetchone()[0]
+    spool._writer.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
+    with pytest.raises(Unavailable, match="cannot be written"):
+        append(spool, b"b" * 100_000)
+    spool._writer.execute("PRAGMA max_page_count = 1000000")
+    append(spool, b"c")
+    taken = spool.take(at_most=10, timeout_s=0)
+    assert payloads_of(taken) == [b"a", b"c"]
+    assert taken[-1].next_sequence == 3
+
+
+def test_an_unwritable_place_is_said_when_opening() -> None:
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        Spool(Path("/proc/no/spool.db"), limit_bytes=PLENTY)
+
+
+class SpoolAgainstModel(RuleBasedStateMachine):
+    """Any order of appending, taking, storing and being killed gives back what is not stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "spool.db"
+        self.spool = Spool(self.path, limit_bytes=PLENTY, cache_bytes=5000)
+        self.kept: dict[int, bytes] = {}
+        self.next = 1
+        self.read_from = 1
+        self.counter = 0
+
+    @rule(count=st.integers(1, 5), size=st.sampled_from([1, 50, 1000]))
+    def append(self, count: int, size: int) -> None:
+        payloads = []
+        for _ in range(count):
+            self.counter += 1
+            payloads.append(self.counter.to_bytes(4, "big") * size)
+            self.kept[self.next] = payloads[-1][:64]
+            self.next += 1
+        append(self.spool, *payloads)
+
+    @rule(at_most=st.integers(1, 6), store=st.booleans())
+    def take(self, at_most: int, store: bool) -> None:
+        taken = self.spool.take(at_most=at_most, timeout_s=0)
+        if not taken:
+            assert self.read_from == self.next
+            return
+        assert taken[0].first_sequence == self.read_from
+        for batch in taken:
+            for number, (_, payload) in enumerate(batch.messages, batch.first_sequence):
+                assert self.kept[number] == payload[:64]
+        self.read_from = taken[-1].next_sequence
+        if store:
+            self.spool.stored(self.read_from)
+            self.kept = {n: p for n, p in self.kept.items() if n >= self.read_from}
+
+    @rule()
+    def trim(self) -> None:
+        self.spool.trim()
+
+    @precondition(lambda self: self.next > 1)
+    @rule()
+    def killed(self) -> None:
+        self.spool._reader.close()
+        self.spool._writer.close()
+        self.spool = Spool(self.path, limit_bytes=PLENTY, cache_bytes=5000)
+        # what is stored but not trimmed may come again: the store knows it by its number
+        held = sqlite3.connect(self.path)
+        first = held.execute("SELECT min(first_sequence) FROM batch").fetchone()[0]
+        held.close()
+        self.read_from = self.next if first is None else first
+        for number in range(self.read_from, self.next):
+            self.kept.setdefault(number, self._payload_on_disk(number))
+
+    def _payload_on_disk(self, number: int) -> bytes:
+        reader = Spool(self.path, limit_bytes=PLENTY)
+        for batch in reader.take(at_most=10**9, timeout_s=0):
+            if batch.first_sequence <= number < batch.next_sequence:
+                return batch.messages[number - batch.first_sequence][1][:64]
+        raise AssertionError(number)
+
+    @invariant()
+    def nothing_unstored_is_missing(self) -> None:
+        assert self.spool._next_sequence == self.next
+
+    def teardown(self) -> None:
+        self.spool.close()
+        self.folder.cleanup()
+
+
+TestSpoolAgainstModel = SpoolAgainstModel.TestCase
+TestSpoolAgainstModel.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
