@@ -1,0 +1,47 @@
+"""``cityos ingest`` as a child process that can be told to die at a named place.
+
+    python -m tests.faults.ingest_child CONFIG.json
+
+CONFIG holds the fields of IngestConfig, and ``die_at``: {"after_commit": 3} kills the process
+the third time it comes by there, as SIGKILL does: nothing is closed, nothing is flushed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from cityos.bootstrap.ingest import IngestConfig, IngestProcess
+from cityos.bootstrap.process import run_until_stopped
+from cityos.plugins.discovery import discover
+
+
+def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    config = json.loads(Path(sys.argv[1]).read_text())
+    die_at: dict[str, int] = config.pop("die_at", {})
+    passed: Counter[str] = Counter()
+
+    def failpoint(name: str) -> None:
+        passed[name] += 1
+        if passed[name] == die_at.get(name):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    config["spool"] = Path(config["spool"])
+    process = IngestProcess(IngestConfig(**config), discover(), CollectorRegistry(), failpoint)
+    process.start()
+    sys.stdout.write("started\n")
+    sys.stdout.flush()
+    run_until_stopped(healthy=lambda: process.healthy)
+    process.stop()
+
+
+if __name__ == "__main__":
+    main()

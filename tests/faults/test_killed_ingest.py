@@ -1,0 +1,189 @@
+"""kill -9 of ingest at any moment: nothing missing, nothing twice (promises P1, P3)."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from cityos.runtime.broker import MqttBroker
+from cityos.runtime.postgres import PostgresServer
+from cityos.storage.database import migrate
+from tests.faults.ledger import LedgerPublisher, register_city
+
+HERE = Path(__file__).parent
+
+
+@dataclass
+class IngestChild:
+    folder: Path
+    config: dict[str, Any]
+    process: subprocess.Popen[str] | None = None
+    deaths: int = 0
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / "ingest.log"
+
+    def start(self, **die_at: int) -> None:
+        path = self.folder / "config.json"
+        path.write_text(json.dumps({**self.config, "die_at": die_at}))
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.ingest_child", str(path)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=HERE.parents[1],
+            )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "started\n", self.log.read_text()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self.close_pipe()
+
+    def died(self, timeout_s: float) -> int:
+        assert self.process is not None
+        code = self.process.wait(timeout_s)
+        self.close_pipe()
+        return code
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        self.close_pipe()
+
+    def close_pipe(self) -> None:
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def make_child(
+    tmp_path: Path, mqtt_broker: MqttBroker, redis_url: str
+) -> Iterator[Callable[[str], IngestChild]]:
+    children: list[IngestChild] = []
+
+    def make(database_url: str) -> IngestChild:
+        child = IngestChild(
+            tmp_path,
+            {
+                "database_url": database_url,
+                "mqtt_url": mqtt_broker.url_for("ingest"),
+                "redis_url": redis_url,
+                "spool": str(tmp_path / "spool" / "ingest.db"),
+                "spool_max_bytes": 1 << 30,
+                "client_id": f"ingest-{time.monotonic_ns()}",
+            },
+        )
+        children.append(child)
+        return child
+
+    yield make
+    for child in children:
+        child.stop()
+
+
+@pytest.fixture
+def publisher(mqtt_broker: MqttBroker) -> LedgerPublisher:
+    return LedgerPublisher(lambda: mqtt_broker.url_for("acme", version=4), rate=2500)
+
+
+def test_killed_at_random_times_while_20_000_messages_come(
+    make_child: Callable[[str], IngestChild], publisher: LedgerPublisher, database_url: str
+) -> None:
+    register_city(database_url)
+    child = make_child(database_url)
+    child.start()
+    time.sleep(0.5)  # the subscription is made once; from then on the session is kept
+    sending = threading.Thread(target=publisher.publish, args=(20_000,))
+    sending.start()
+    moments = random.Random(20261122)
+    kills = 0
+    while sending.is_alive():
+        time.sleep(moments.uniform(0.05, 0.8))
+        child.kill()
+        kills += 1
+        child.start()
+    sending.join()
+    assert kills >= 4
+    assert publisher.wait_until_stored(database_url, 60) == []
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(
+            "SELECT count(*), count(DISTINCT id) FROM raw_message"
+        ).fetchone() != (0, 0)
+        assert connection.execute(
+            "SELECT count(*) - count(DISTINCT id) FROM raw_message"
+        ).fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("place", ["after_spool", "after_commit"])
+def test_killed_between_two_steps(
+    place: str,
+    make_child: Callable[[str], IngestChild],
+    publisher: LedgerPublisher,
+    database_url: str,
+) -> None:
+    """What is spooled but not acknowledged comes again from the broker; of what is committed but
+    not removed from the spool, the store knows how far it got. Neither makes a second row.
+    """
+    register_city(database_url)
+    child = make_child(database_url)
+    child.start(**{place: 3})
+    time.sleep(0.5)
+    publisher.rate = 300
+    sending = threading.Thread(target=publisher.publish, args=(2000,))
+    sending.start()
+    assert child.died(30) == -9
+    for _ in range(2):
+        child.start(**{place: 1})
+        assert child.died(30) == -9
+    child.start()
+    sending.join()
+    assert publisher.wait_until_stored(database_url, 30) == []
+    with psycopg.connect(database_url) as connection:
+        values = connection.execute("SELECT count(*) FROM event").fetchone()
+        assert values == (2000,), "an event for each reading, and none twice"
+
+
+@pytest.mark.timeout(180)
+def test_the_database_is_away_for_a_minute(
+    make_child: Callable[[str], IngestChild],
+    publisher: LedgerPublisher,
+    start_own_postgres: Callable[..., PostgresServer],
+) -> None:
+    server = start_own_postgres()
+    migrate(server.url)
+    register_city(server.url)
+    child = make_child(server.url)
+    child.start()
+    time.sleep(0.5)
+    publisher.rate = 200
+    sending = threading.Thread(target=publisher.publish, args=(14_000,))
+    sending.start()
+    time.sleep(2)
+    home, port = server.home, server.port
+    server.kill()
+    time.sleep(30)
+    child.kill()  # and ingest dies as well: what it has is on its disk
+    child.start()
+    time.sleep(30)
+    server = start_own_postgres(home, port=port)
+    sending.join(60)
+    assert not sending.is_alive(), "the publisher was held back"
+    assert publisher.wait_until_stored(server.url, 30) == []
