@@ -1,0 +1,222 @@
+"""Poison between good messages: the good are stored, each bad one is kept, told and acked."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import psycopg
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client import CollectorRegistry
+
+from cityos.bootstrap.ingest import IngestConfig, IngestProcess
+from cityos.domain.entity import Device
+from cityos.ingest.listener import BrokerAddress
+from cityos.plugins.discovery import discover
+from cityos.runtime.broker import MqttBroker
+from cityos.storage.database import Database
+from cityos.storage.registry import PostgresRegistry
+from tests.faults.ledger import register_city
+
+NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
+
+
+def reading(**changes: Any) -> bytes:
+    return json.dumps(
+        {"property": "water_level", "value": 1.5, "time": NOW.isoformat(), **changes}
+    ).encode()
+
+
+POISON: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"water_level=1.5", "undecodable"),
+    "empty": (b"", "undecodable"),
+    "an empty array": (b"[]", "undecodable"),
+    "cut off": (reading()[:-5], "undecodable"),
+    "wrong type of value": (reading(value="high"), "wrong_type"),
+    "a boolean for a number": (reading(value=True), "wrong_type"),
+    "a position for a number": (
+        reading(value={"longitude": 138.3, "latitude": 34.8}),
+        "wrong_type",
+    ),
+    "no value": (b'{"property": "water_level"}', "undecodable"),
+    "NaN": (reading().replace(b"1.5", b"NaN"), "undecodable"),
+    "1e999": (reading().replace(b"1.5", b"1e999"), "undecodable"),
+    "NUL in a text": (
+        json.dumps({"property": "status_text", "value": "a\x00b"}).encode(),
+        "undecodable",
+    ),
+    "NUL in a name": (reading(entity="a\x00b"), "undecodable"),
+    "a lone surrogate": (b'{"property": "status_text", "value": "\\ud800"}', "undecodable"),
+    "nesting 100,000 deep": (b"[" * 100_000, "undecodable"),
+    "an integer of 5,000 digits": (reading().replace(b"1.5", b"9" * 5000), "undecodable"),
+    "wrong UTF-8": (b'{"property": "status_text", "value": "\xff\xfe"}', "undecodable"),
+    "a time without offset": (reading(time="2026-11-22T01:02:03"), "undecodable"),
+    "year 1970": (reading(time="1970-01-01T00:00:00Z"), "implausible_time"),
+    "tomorrow": (reading(time=(NOW + timedelta(days=1)).isoformat()), "implausible_time"),
+    "year 12000": (reading(time="12000-01-01T00:00:00Z"), "undecodable"),
+    "unknown property": (reading(property="mood"), "unknown_property"),
+    "another's entity": (reading(entity="urn:ngsi-ld:Secret:1"), "unknown_entity"),
+    "a unit of another dimension": (reading(unit="Cel"), "unit_not_convertible"),
+    "an unknown unit": (reading(unit="shaku"), "unknown_unit"),
+    "out of range": (reading(value=5000), "out_of_range"),
+    "1 MB": (b'{"pad": "' + b"x" * 1_000_000 + b'"}', "too_large"),
+}
+
+
+@dataclass
+class Harness:
+    process: IngestProcess
+    vendor: paho.Client
+    feedback: queue.Queue[tuple[str, dict[str, Any]]]
+    url: str
+
+    def send(self, payload: bytes, device: str = "g1", topic: str = "") -> None:
+        topic = topic or f"cityos/v1/t/acme/{device}/observations"
+        self.vendor.publish(topic, payload, qos=1).wait_for_publish(10)
+
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode(), arguments).fetchall()
+
+    def wait_for(self, query: str, count: int) -> list[Any]:
+        end = time.monotonic() + 20
+        rows: list[Any] = []
+        while time.monotonic() < end and len(rows) < count:
+            rows = self.rows(query)
+            time.sleep(0.05)
+        return rows
+
+
+@pytest.fixture
+def harness(
+    tmp_path: Path, mqtt_broker: MqttBroker, redis_url: str, database_url: str
+) -> Iterator[Harness]:
+    register_city(database_url)
+    process = IngestProcess(
+        IngestConfig(
+            database_url=database_url,
+            mqtt_url=mqtt_broker.url_for("ingest"),
+            redis_url=redis_url,
+            spool=tmp_path / "ingest.db",
+            spool_max_bytes=1 << 30,
+            client_id=f"poison-{time.monotonic_ns()}",
+        ),
+        discover(),
+        CollectorRegistry(),
+    )
+    process.start()
+    heard: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
+    address = BrokerAddress.of(mqtt_broker.url_for("acme", version=4))
+    vendor = paho.Client(CallbackAPIVersion.VERSION2)
+    vendor.username_pw_set(address.username, address.password)
+    vendor.on_message = lambda _c, _d, message: heard.put(
+        (message.topic, json.loads(message.payload))
+    )
+    vendor.connect(address.host, address.port)
+    vendor.loop_start()
+    vendor.subscribe("cityos/v1/t/acme/+/errors", qos=1)
+    time.sleep(0.7)
+    yield Harness(process, vendor, heard, database_url)
+    vendor.disconnect()
+    vendor.loop_stop()
+    process.stop()
+
+
+def test_each_poison_is_kept_told_and_acknowledged_and_harms_nobody(harness: Harness) -> None:
+    for number, (payload, _) in enumerate(POISON.values()):
+        # a device each, so that nobody's feedback is throttled
+        harness.send(reading(time=(NOW - timedelta(seconds=number)).isoformat()), "g0")
+        harness.send(payload, f"g{number % 20}")
+        time.sleep(0.02)
+    harness.send(reading(time=(NOW - timedelta(minutes=5)).isoformat()), "g0")
+
+    good = harness.wait_for("SELECT value FROM observation", len(POISON) + 1)
+    assert good == [(1.5,)] * (len(POISON) + 1)
+
+    letters = harness.wait_for(
+        "SELECT payload, reason, detail, path, hint FROM dead_letter ORDER BY id", len(POISON)
+    )
+    said = {bytes(payload): (reason, detail) for payload, reason, detail, _, _ in letters}
+    assert len(letters) == len(POISON)
+    for name, (payload, reason) in POISON.items():
+        assert said[payload][0] == reason, name
+        assert said[payload][1], name
+    for _, _, detail, path, hint in letters:
+        assert path.startswith("$")
+        assert "Traceback" not in detail + hint
+        assert "psycopg" not in detail + hint
+
+    told = [harness.feedback.get(timeout=10) for _ in POISON]
+    assert sorted(message["reason"] for _, message in told) == sorted(
+        reason for _, reason in POISON.values()
+    )
+    for topic, message in told:
+        assert topic == message["topic"].replace("/observations", "/errors")
+        assert {"reason", "detail", "path", "hint", "received_at", "payload_excerpt"} <= set(
+            message
+        )
+
+    before = harness.rows("SELECT count(*) FROM dead_letter")
+    harness.process.stop()
+    assert harness.process._ingest._spool.waiting_messages == 0
+    assert harness.rows("SELECT count(*) FROM dead_letter") == before
+
+
+def test_an_unknown_device_is_told_on_its_own_topic_and_its_message_kept(
+    harness: Harness,
+) -> None:
+    harness.send(reading(), "stranger")
+    ((reason, payload),) = harness.wait_for("SELECT reason, payload FROM dead_letter", 1)
+    assert (reason, bytes(payload)) == ("unknown_device", reading())
+    topic, message = harness.feedback.get(timeout=10)
+    assert topic == "cityos/v1/t/acme/stranger/errors"
+    assert "register" in message["hint"]
+
+
+def test_of_an_array_the_good_readings_are_stored_and_the_bad_ones_named(
+    harness: Harness,
+) -> None:
+    payload = [
+        json.loads(reading()),
+        json.loads(reading(property="mood")),
+        json.loads(reading(time=(NOW - timedelta(seconds=1)).isoformat(), value=900)),
+        json.loads(reading(time=(NOW - timedelta(seconds=2)).isoformat())),
+    ]
+    harness.send(json.dumps(payload).encode())
+    assert len(harness.wait_for("SELECT value FROM observation", 2)) == 2
+    assert harness.wait_for("SELECT path, reason FROM dead_letter ORDER BY path", 2) == [
+        ("$[1]", "unknown_property"),
+        ("$[2]", "out_of_range"),
+    ]
+
+
+def test_a_device_that_floods_with_rubbish_is_told_now_and_then(harness: Harness) -> None:
+    for _ in range(300):
+        harness.vendor.publish("cityos/v1/t/acme/g1/observations", b"rubbish", qos=1)
+    harness.send(reading(), "g2")
+    assert len(harness.wait_for("SELECT 1 FROM dead_letter", 300)) == 300
+    assert harness.wait_for("SELECT 1 FROM observation", 1) == [(1,)]
+    time.sleep(0.5)
+    assert 1 <= harness.feedback.qsize() <= 60
+
+
+def test_a_device_registered_later_is_heard_within_seconds(harness: Harness) -> None:
+    harness.send(reading(), "late")
+    harness.wait_for("SELECT 1 FROM dead_letter", 1)
+    database = Database(harness.url, application="register", max_size=1)
+    entity = "urn:ngsi-ld:WaterLevelGauge:t:1"
+    PostgresRegistry(database).put_devices(
+        "t", [Device(vendor="acme", id="late", adapter="cityos_json", entity=entity)]
+    )
+    database.close()
+    time.sleep(1.2)
+    harness.send(reading(), "late")
+    assert harness.wait_for("SELECT value FROM observation", 1) == [(1.5,)]
