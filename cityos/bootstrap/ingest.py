@@ -31,7 +31,7 @@ from cityos.storage.maintenance import Maintenance, Retention
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 
-_CLIENT_ID: Final = "cityos-ingest"
+CLIENT_ID: Final = "cityos-ingest"
 _log = structlog.get_logger("ingest")
 
 
@@ -45,7 +45,7 @@ class IngestConfig:
     spool: Path
     spool_max_bytes: int
     retention: Retention = field(default_factory=Retention)
-    client_id: str = _CLIENT_ID
+    client_id: str = CLIENT_ID
 
 
 class IngestProcess:
@@ -133,7 +133,7 @@ def run(settings: Settings) -> None:
         ),
     )
     registry = CollectorRegistry()
-    process = IngestProcess(config, discover(), registry)
+    process = IngestProcess(config, discover(settings=settings.plugins), registry)
     show_metrics(settings, registry)
     process.start()
     try:

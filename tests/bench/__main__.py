@@ -1,0 +1,146 @@
+"""``make bench``: ratios measured side by side in one run, as a table and as JSON.
+
+    python -m tests.bench [--quick] [--only ingest,latency,alerts,reads,memory] [--history ROWS]
+
+Wall rates swing with whatever else the machine does; a ratio of two numbers of one run, and CPU
+time a message, are what to compare. Kept in tests/bench/results/DATE.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import alerts, ingest, memory, reads
+from tests.bench.stage import Stage, stage
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("ingest", "latency", "alerts", "reads", "memory")
+
+
+def measure_ingest(made: Stage, messages: int, rounds: int) -> dict[str, Any]:
+    bare, ours = [], []
+    for _ in range(rounds):  # alternating: both see the same neighbours
+        bare.append(ingest.receive(made, messages))
+        ours.append(ingest.ingest(made, messages))
+    bare_rate = statistics.median(run.rate for run in bare)
+    our_rate = statistics.median(run.rate for run in ours)
+    return {
+        "ingest_ratio": our_rate / bare_rate,
+        "ingest_rows_per_s": our_rate,
+        "bare_receiver_messages_per_s": bare_rate,
+        "cpu_s_per_million_messages": {
+            name: statistics.median(run.cpu_us[name] for run in ours) for name in ours[0].cpu_us
+        },
+    }
+
+
+def measure_reads(made: Stage, history: int, seconds: float, rounds: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    small = max(history // 50, 1000)
+    for rows in (small, history):
+        url = made.new_city()
+        reads.fill(url, rows)
+        http = reads.serve(made, url)
+        for name, path in (("latest", reads.LATEST), ("last_100", reads.LAST_100)):
+            result = reads.compare(made, http, path, seconds=seconds, rounds=rounds)
+            found[f"{name}_at_{rows}_rows"] = {
+                "ratio": result.ratio,
+                "requests_per_s": result.ours,
+                "trivial_requests_per_s": result.trivial,
+            }
+        made.end()
+    large, little = f"at_{history}_rows", f"at_{small}_rows"
+    return {
+        "read_ratio_latest": found[f"latest_{large}"]["ratio"],
+        "read_ratio_last_100": found[f"last_100_{large}"]["ratio"],
+        "last_100_slowdown_with_history": found[f"last_100_{little}"]["requests_per_s"]
+        / found[f"last_100_{large}"]["requests_per_s"],
+        "reads": found,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds")
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--history", type=int, default=0, help="rows of the long series")
+    args = parser.parse_args()
+    only = args.only.split(",")
+    messages, rounds = (60_000, 1) if args.quick else (200_000, 3)
+    found: dict[str, Any] = {}
+    with stage() as made:
+        rate = 20_000.0
+        if "ingest" in only:
+            found |= measure_ingest(made, messages, rounds)
+            rate = found["ingest_rows_per_s"] / 2
+        if "latency" in only:
+            found["publish_to_queryable_ms"] = ingest.publish_to_queryable_ms(made, rate, 12.0)
+        if "alerts" in only:
+            found["publish_to_alert_ms"] = alerts.publish_to_alert_ms(made, rate)
+        if "reads" in only:
+            history = args.history or (1_000_000 if args.quick else 5_000_000)
+            found |= measure_reads(made, history, 2.0 if args.quick else 4.0, rounds)
+    if "memory" in only:
+        parts = memory.embedded_city_mb()
+        found["resident_memory_mb"] = {"total": sum(parts.values()), **parts}
+    show(found)
+    keep(found)
+
+
+GOALS = {
+    "ingest_ratio": (">=", 0.6),
+    "publish_to_queryable_ms.p99": ("<", 50),
+    "publish_to_alert_ms.mqtt.p99": ("<", 1000),
+    "publish_to_alert_ms.atom.p99": ("<", 1000),
+    "read_ratio_latest": (">=", 0.5),
+    "read_ratio_last_100": (">=", 0.5),
+    "last_100_slowdown_with_history": ("<", 1.2),
+    "resident_memory_mb.total": ("<", 600),
+}
+
+
+def show(found: dict[str, Any]) -> None:
+    table = Table("measure", "value", "goal", "")
+    for name, value in sorted(flat(found)):
+        sign, goal = GOALS.get(name, ("", 0))
+        met = {">=": value >= goal, "<": value < goal}.get(sign)
+        verdict = "" if met is None else "met" if met else "[bold]missed[/bold]"
+        table.add_row(name, f"{value:,.2f}", f"{sign} {goal:g}" if sign else "", verdict)
+    Console(width=100).print(table)
+
+
+def flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    rows: list[tuple[str, float]] = []
+    for key, value in found.items():
+        name = f"{prefix}{key}"
+        rows += flat(value, f"{name}.") if isinstance(value, dict) else [(name, float(value))]
+    return rows
+
+
+def keep(found: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        "measured_at": now.isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "found": found,
+    }
+    path = RESULTS / f"{now:%Y-%m-%d}.json"
+    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    print(f"kept in {path.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

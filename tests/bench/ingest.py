@@ -1,0 +1,153 @@
+"""How fast ingest is against a bare receiver, what it costs, and how soon a reading is there."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import paho.mqtt.client as paho
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.bench.load import reading, topic_of
+from tests.bench.stage import TENANT, VENDOR, Stage, cpu_s
+
+_PROBE_EVERY_S = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """Messages a second, and CPU microseconds a message by process."""
+
+    rate: float
+    cpu_us: dict[str, float]
+
+
+def receive(stage: Stage, messages: int) -> Run:
+    publisher = stage.publisher(messages)
+    receiver = stage.receiver(messages)
+    assert receiver.stdout is not None
+    receiver.stdout.readline()
+    parts = {"broker": stage.broker.child.pid, "publisher": publisher.child.pid}
+    parts["receiver"] = receiver.pid
+    before = {name: cpu_s(pid) for name, pid in parts.items()}
+    started = time.perf_counter()
+    publisher.go()
+    line = receiver.stdout.readline()  # it waits afterwards, so its CPU time can be read
+    seconds = time.perf_counter() - started
+    json.loads(line)
+    cost = {
+        name: (cpu_s(pid) - before[name]) / messages * 1e6
+        for name, pid in parts.items()
+        if name != "receiver"
+    }
+    publisher.done()
+    stage.end(publisher.child, receiver)
+    return Run(messages / seconds, cost)
+
+
+def ingest(stage: Stage, messages: int) -> Run:
+    url = stage.new_city()
+    publisher = stage.publisher(messages)
+    child = stage.cityos("ingest", database_url=url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        wait_for_ingest(connection)
+        parts = {
+            "broker": stage.broker.child.pid,
+            "publisher": publisher.child.pid,
+            "ingest": child.pid,
+            "postgres": stage.postgres.child.pid,
+        }
+        before = {name: cpu_s(pid) for name, pid in parts.items()}
+        started = time.perf_counter()
+        publisher.go()
+        while stored_up_to(connection) <= messages:
+            time.sleep(0.005)
+        seconds = time.perf_counter() - started
+        cost = {n: (cpu_s(pid) - before[n]) / messages * 1e6 for n, pid in parts.items()}
+        found = connection.execute("SELECT count(*) FROM observation").fetchone()
+        assert found == (messages,), f"{found} of {messages} rows"
+    publisher.done()
+    stage.end(publisher.child, child)
+    stage.forget_ingest_session()
+    return Run(messages / seconds, cost)
+
+
+def wait_for_ingest(connection: psycopg.Connection) -> None:
+    """Return when ingest has introduced itself and its subscription stands."""
+    end = time.monotonic() + 30
+    while not connection.execute("SELECT 1 FROM ingest_node").fetchone():
+        assert time.monotonic() < end, "ingest did not start"
+        time.sleep(0.1)
+    time.sleep(1.0)
+
+
+def stored_up_to(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT max(stored_up_to) FROM ingest_node").fetchone()
+    return int(row[0]) if row else 0
+
+
+def publish_to_queryable_ms(stage: Stage, rate: float, seconds: float) -> dict[str, float]:
+    """Percentiles from a probe's publish to its row being there for a query, under load."""
+    url = stage.new_city()
+    publisher = stage.publisher(int(rate * seconds), rate=rate)
+    child = stage.cityos("ingest", database_url=url)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(VENDOR, stage.broker.passwords[VENDOR])
+    client.connect("127.0.0.1", stage.broker.port)
+    client.loop_start()
+    sent: list[tuple[datetime, float]] = []
+    seen: list[tuple[datetime, float]] = []
+    stopping = threading.Event()
+
+    def watch() -> None:
+        newest = "SELECT l.observed_at FROM latest l JOIN series s ON s.id = l.series_id"
+        newest += " WHERE s.property = 'relative_humidity'"
+        with psycopg.connect(url, autocommit=True) as connection:
+            last = None
+            while not stopping.is_set():
+                row = connection.execute(newest.encode(), prepare=True).fetchone()
+                if row is not None and row[0] != last:
+                    last = row[0]
+                    seen.append((last, time.perf_counter()))
+                time.sleep(0.001)
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        wait_for_ingest(connection)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    publisher.go()
+    time.sleep(1.0)
+    end = time.perf_counter() + seconds - 2.0
+    while time.perf_counter() < end:
+        at = datetime.now(UTC)
+        body = reading(at, 50.0).replace(b"air_temperature", b"relative_humidity")
+        body = body.replace(b'"Cel"', b'"%"')
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+        sent.append((at, time.perf_counter()))
+        client.publish(topic_of(TENANT, VENDOR, 0), body, qos=1)
+        time.sleep(_PROBE_EVERY_S)
+    time.sleep(1.5)
+    stopping.set()
+    watcher.join()
+    publisher.done()
+    client.disconnect()
+    client.loop_stop()
+    stage.end(publisher.child, child)
+    stage.forget_ingest_session()
+    return percentiles(
+        [
+            (min(shown for newest, shown in seen if newest >= at) - then) * 1000
+            for at, then in sent
+            if any(newest >= at for newest, _ in seen)
+        ]
+    )
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(values, n=100)
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "samples": float(len(values))}
