@@ -1,0 +1,1 @@
+"""気象庁防災情報XML: the telegrams of the Japan Meteorological Agency, read as bulletins."""

@@ -1,0 +1,46 @@
+"""Says once that something is away, and once that it is back."""
+
+from __future__ import annotations
+
+import structlog
+
+from cityos.ports import Clock
+
+_log = structlog.get_logger("feeds")
+
+
+class SourceWatch:
+    """One source, or the broker. Parts of it fail and recover one by one; it is away while any is.
+
+    ``name`` begins both lines: "the source cannot be reached", "the source is back".
+    """
+
+    def __init__(self, name: str, clock: Clock, **context: str) -> None:
+        self._name = name
+        self._clock = clock
+        self._context = context
+        self._failing: set[str] = set()
+        self._away_since_s = 0.0
+
+    @property
+    def is_away(self) -> bool:
+        return bool(self._failing)
+
+    def failed(self, part: str, reason: str) -> None:
+        if not self._failing:
+            self._away_since_s = self._clock.monotonic_s()
+            _log.warning(
+                f"{self._name} cannot be reached", **self._context, part=part, reason=reason
+            )
+        self._failing.add(part)
+
+    def works(self, part: str) -> float:
+        """Return for how many seconds it was away if this brings it back, else 0."""
+        if part not in self._failing:
+            return 0.0
+        self._failing.discard(part)
+        if self._failing:
+            return 0.0
+        away_s = self._clock.monotonic_s() - self._away_since_s
+        _log.info(f"{self._name} is back", **self._context, away_s=round(away_s))
+        return away_s
