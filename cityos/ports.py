@@ -440,12 +440,16 @@ class OrderBook(Protocol):
         tenant: str,
         *,
         status: str = "Actual",
+        run: str | None = None,
         ours: bool | None = None,
         in_force_at: datetime | None = None,
         before: tuple[datetime, str] | None = None,
         limit: int = 100,
     ) -> Sequence[Alert]:
-        """Newest first. ``ours`` True: what this city issued; False: other authorities'."""
+        """Newest first. ``run``: of this rehearsal only.
+
+        ``ours`` True: what this city issued; False: other authorities'.
+        """
         ...
 
     def alert(self, tenant: str, identifier: str) -> Alert:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Final, LiteralString
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -114,6 +112,10 @@ def migrate(url: str, *, sql_only: bool = False) -> None:
     Raises:
         Unavailable: the server does not answer.
     """
+    # here, not above: it brings 21 MB into every process, and one command needs it
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["url"] = url

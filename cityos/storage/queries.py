@@ -157,6 +157,6 @@ SUPERSEDE_ALERTS: Final[Query] = """
 UPDATE alert SET superseded_at = %(sent)s
 WHERE (tenant_id, status, run, supersedes)
     = (%(tenant)s, %(status)s, %(run)s, %(supersedes)s)
-  AND sent <= %(sent)s AND identifier <> %(identifier)s
+  AND NOT ours AND sent <= %(sent)s AND identifier <> %(identifier)s
   AND (superseded_at IS NULL OR superseded_at > %(sent)s)
 """

@@ -29,6 +29,6 @@ def values(connection: Connection[TupleRow], staged: Sequence[CheckedValue]) -> 
     new = connection.execute(queries.NEW_VALUES).fetchall()
     corrected = connection.execute(queries.CORRECTIONS).fetchall()
     return Reconciled(
-        new=[staged[row[0] - offset] for row in new],
-        corrected=[staged[row[0] - offset] for row in corrected],
+        new=[staged[row[0] - offset] for row in sorted(new)],
+        corrected=[staged[row[0] - offset] for row in sorted(corrected)],
     )

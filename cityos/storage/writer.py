@@ -167,10 +167,10 @@ class PostgresObservationWriter:
         if batch.values:
             hours = _hours([value[_OBSERVED_AT] for value in batch.values])
             connection.execute(queries.MARK_HOURS, (hours, self._node))
-        for series, observed_at, *_ in newest.values():
-            series.latest_at = observed_at
         if wanted:
             _insert_events(connection, wanted)
+        for series, observed_at, *_ in newest.values():
+            series.latest_at = observed_at
         alerts = received_alerts.insert(connection, batch.alerts)
         if batch.stored_up_to:
             connection.execute(
@@ -246,11 +246,15 @@ def _upsert_latest(
 
 
 def _insert_events(connection: Connection[TupleRow], wanted: Sequence[CheckedValue]) -> None:
+    """Write the events of values in the order in which they came."""
+    present: dict[int, datetime] = {}
     with connection.cursor() as cursor, cursor.copy(queries.COPY_EVENTS) as copy:
         for series, observed_at, received_at, raw_id, value, quality in wanted:
-            # the event is at the series' own present: a late reading must not take a service
-            # back to a past in which the newer readings do not exist
-            at = max(observed_at, series.latest_at or observed_at)
+            # the event is at the series' own present when the value came: a late reading must
+            # not take a service back to a past in which the newer readings do not exist, and
+            # one that came first must not be taken for late because of what follows it here
+            known = present.get(series.id) or series.latest_at or observed_at
+            at = present[series.id] = max(observed_at, known)
             document = {
                 "entity": series.key.entity,
                 "property": series.key.observed_property,

@@ -1,0 +1,210 @@
+"""The course of a situation in the store: assessed, proposed, superseded, closed.
+
+Everything here runs inside the caller's transaction. Whoever changes a situation or its proposals
+locks the situation's row first, then the proposal's: one order, so that nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from cityos.domain.alert_level import AlertLevel
+from cityos.domain.occasion import occasion_of
+from cityos.domain.proposal import Assessment, Proposal, ProposalState
+from cityos.errors import InvalidPlugin
+from cityos.storage.documents import decode, encode
+from cityos.storage.lane import Lane
+
+PROPOSAL_COLUMNS: Final = (
+    "id, service, status, run, revision, document::text, state, created_at, "
+    "decided_at, decided_by, decision_note, alert_identifier"
+)
+_LOCK: Final = """
+SELECT peak, revision, in_force FROM situation
+WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s) FOR UPDATE
+"""
+_OPEN: Final = """
+INSERT INTO situation
+    (tenant_id, status, run, service, key, level, peak, revision, opened_at, changed_at)
+SELECT %(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s, %(level)s, %(level)s,
+       1 + coalesce(max(revision), 0), %(at)s, %(at)s
+FROM proposal
+WHERE (tenant_id, status, run, service, situation)
+    = (%(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s)
+RETURNING revision
+"""
+_CHANGE: Final = """
+UPDATE situation
+SET level = %(level)s, peak = greatest(peak, %(level)s), revision = revision + 1,
+    changed_at = CASE WHEN level = %(level)s THEN changed_at ELSE %(at)s END
+WHERE (tenant_id, status, run, service, key)
+    = (%(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s)
+RETURNING revision
+"""
+_IN_FORCE: Final = """
+UPDATE situation SET in_force = %s
+WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
+"""
+_CLOSE: Final = """
+DELETE FROM situation WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
+"""
+_SUPERSEDE: Final = """
+UPDATE proposal SET state = 'superseded', decided_at = %s
+WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s) AND state = 'pending'
+"""
+_NEWEST: Final = """
+SELECT document::text FROM proposal
+WHERE (tenant_id, status, run, service, situation, revision) = (%s, %s, %s, %s, %s, %s)
+"""
+_INSERT: Final = """
+INSERT INTO proposal (tenant_id, id, status, run, service, situation, revision, level, state,
+                      document, created_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s)
+"""
+
+
+class SituationKey(NamedTuple):
+    """The primary key of a situation."""
+
+    tenant: str
+    status: str
+    run: str
+    service: str
+    key: str
+
+
+class LockedSituation(NamedTuple):
+    """A situation's row, locked until the transaction ends."""
+
+    peak: int
+    revision: int
+    in_force: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    assessment: Assessment
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def propose(
+    connection: Connection[TupleRow],
+    lane: Lane,
+    service: str,
+    effect: Assessment,
+    now: datetime,
+) -> Proposal | None:
+    """Bring the situation to the assessed level, and return the proposal that a person decides.
+
+    None where there is nothing to decide: the newest proposal says the same already, or the
+    assessment is to stand down and no order is in force. In that case the situation closes, for
+    an order that nobody issued needs nobody to lift it, and what was pending is superseded.
+
+    Raises:
+        InvalidPlugin: the effect is not a well-formed assessment.
+    """
+    assessment = _checked(effect, service)
+    key = SituationKey(*lane, service, assessment.situation)
+    known = lock(connection, key)
+    stand_down = assessment.level is AlertLevel.NONE
+    if known is None and stand_down:
+        return None
+    if known is not None and known.in_force is None and stand_down:
+        _supersede_pending(connection, key, now)
+        close(connection, key)
+        return None
+    if known is not None and _says(connection, key, known.revision, assessment):
+        return None
+    values = {**key._asdict(), "level": int(assessment.level), "at": assessment.at}
+    row = connection.execute(_OPEN if known is None else _CHANGE, values).fetchone()
+    assert row is not None  # noqa: S101 - both statements return the row they wrote
+    _supersede_pending(connection, key, now)
+    proposal = Proposal(
+        id=secrets.token_urlsafe(12),
+        service=service,
+        occasion=lane.occasion,
+        revision=row[0],
+        assessment=assessment,
+        created_at=now,
+    )
+    document = encode(_Document(assessment))
+    level = int(assessment.level)
+    connection.execute(
+        _INSERT, (lane.tenant, proposal.id, *key[1:], proposal.revision, level, document, now)
+    )
+    return proposal
+
+
+def lock(connection: Connection[TupleRow], key: SituationKey) -> LockedSituation | None:
+    """Return the situation, locked against other changes until the transaction ends."""
+    row = connection.execute(_LOCK, key).fetchone()
+    return None if row is None else LockedSituation(*row)
+
+
+def put_in_force(connection: Connection[TupleRow], key: SituationKey, identifier: str) -> None:
+    connection.execute(_IN_FORCE, (identifier, *key))
+
+
+def close(connection: Connection[TupleRow], key: SituationKey) -> None:
+    """End the situation; a later assessment under its key opens a new one."""
+    connection.execute(_CLOSE, key)
+
+
+def proposal_of(row: TupleRow) -> Proposal:
+    """Return the proposal of a row of ``PROPOSAL_COLUMNS``."""
+    number, service, status, run, revision, text, state, created_at, *decision = row
+    document = decode(text, _Document)
+    decided_at, decided_by, note, alert_identifier = decision
+    return Proposal(
+        id=number,
+        service=service,
+        occasion=occasion_of(status, run),
+        revision=revision,
+        assessment=document.assessment,
+        state=ProposalState(state),
+        created_at=created_at,
+        decided_at=decided_at,
+        decided_by=decided_by or "",
+        decision_note=note or "",
+        alert_identifier=alert_identifier or "",
+        attributes=document.attributes,
+    )
+
+
+def _checked(effect: object, service: str) -> Assessment:
+    """Return the effect as it will be read back; a wrong type in it would surface too late."""
+    if not isinstance(effect, Assessment):
+        message = f"service {service} returned {type(effect).__name__}, not an Assessment"
+        raise InvalidPlugin(message)
+    try:
+        assessment = decode(encode(effect), Assessment)
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
+        message = f"service {service} returned an assessment that cannot be kept: {error}"
+        raise InvalidPlugin(message) from error
+    if assessment.at.tzinfo is None:
+        message = f"service {service} returned an assessment whose time has no zone"
+        raise InvalidPlugin(message)
+    return assessment
+
+
+def _says(
+    connection: Connection[TupleRow], key: SituationKey, revision: int, assessment: Assessment
+) -> bool:
+    """Whether the newest proposal, whatever became of it, says the same but for the time."""
+    row = connection.execute(_NEWEST, (*key, revision)).fetchone()
+    if row is None:
+        return False
+    newest = decode(row[0], _Document).assessment
+    return replace(newest, at=assessment.at) == assessment
+
+
+def _supersede_pending(connection: Connection[TupleRow], key: SituationKey, now: datetime) -> None:
+    connection.execute(_SUPERSEDE, (now, *key))
