@@ -1,0 +1,1 @@
+"""Services: one folder for each purpose that the city serves. Found by manifest."""

@@ -1,0 +1,1 @@
+"""Turns river levels, rainfall and JMA bulletins into proposals at the five alert levels."""
