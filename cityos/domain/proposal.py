@@ -21,7 +21,13 @@ from cityos.domain.alert import (
     ExerciseAlert,
     MessageType,
 )
-from cityos.domain.alert_level import HAZARD_NAMES, MEANINGS, AlertLevel, Hazard
+from cityos.domain.alert_level import (
+    FIRST_ORDER,
+    HAZARD_NAMES,
+    MEANINGS,
+    AlertLevel,
+    Hazard,
+)
 from cityos.domain.entity import Name
 from cityos.domain.occasion import Actual, Exercise, Occasion
 
@@ -190,10 +196,9 @@ def _message_type(level: AlertLevel, in_force: Alert | None) -> MessageType:
 def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
     assessment = proposal.assessment
     meaning = MEANINGS[assessment.level]
-    hazard = HAZARD_NAMES[assessment.hazard]
     drill = isinstance(occasion, Exercise)
     return AlertInfo(
-        event=Name(f"{hazard.en}: {meaning.name.en}", f"{hazard.ja} {meaning.name.ja}"),
+        event=_event(assessment),
         hazard=assessment.hazard,
         level=assessment.level,
         headline=_marked(assessment.headline, drill=drill),
@@ -209,6 +214,14 @@ def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
             "ruleVersion": assessment.rule_version,
         },
     )
+
+
+def _event(assessment: Assessment) -> Name:
+    hazard, meaning = HAZARD_NAMES[assessment.hazard], MEANINGS[assessment.level]
+    if assessment.hazard is Hazard.TSUNAMI and assessment.level >= FIRST_ORDER:
+        # 避難情報に関するガイドライン: a tsunami's evacuation order carries no alert level
+        return Name(f"{hazard.en}: evacuation order", f"{hazard.ja} 避難指示")
+    return Name(f"{hazard.en}: {meaning.name.en}", f"{hazard.ja} {meaning.name.ja}")
 
 
 def _marked(text: Name, *, drill: bool) -> Name:

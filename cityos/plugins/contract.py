@@ -83,7 +83,7 @@ class CityView(Protocol):
         ...
 
     def history(self, entity_id: str, observed_property: str, since: datetime) -> Sequence[Sample]:
-        """Values with ``since <= observed_at <= event``, oldest first, 10,000 at most."""
+        """Values with ``since <= observed_at <= event``, oldest first, the newest 10,000."""
         ...
 
     def situation(self, key: str) -> Situation | None:

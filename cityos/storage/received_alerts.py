@@ -17,7 +17,7 @@ def insert(connection: Connection[TupleRow], alerts: Sequence[ReceivedAlert]) ->
     """Insert those that are not known, with an event each; return how many were new.
 
     A telegram that comes after a newer one of the same matter is kept as superseded from the
-    start, and still makes its event: services see it and decide.
+    start and makes no event: it would take services back to a time when it still stood.
     """
     new = 0
     for received in alerts:
@@ -37,7 +37,8 @@ def insert(connection: Connection[TupleRow], alerts: Sequence[ReceivedAlert]) ->
             "raw_id": received.raw_id,
             "document": encode(alert),
         }
-        if connection.execute(queries.INSERT_ALERT, row).fetchone() is None:
+        inserted = connection.execute(queries.INSERT_ALERT, row).fetchone()
+        if inserted is None or inserted[0] is not None:
             continue
         connection.execute(queries.SUPERSEDE_ALERTS, row)
         event = (

@@ -146,6 +146,26 @@ def test_a_late_value_is_stored_flagged_and_does_not_move_the_latest(store: Stor
     assert store.rows("SELECT at FROM event ORDER BY id DESC LIMIT 1") == [(NOW,)]
 
 
+@pytest.mark.parametrize("known_before", [False, True])
+def test_each_reading_of_a_batch_has_its_event_at_its_own_time(
+    store: Store, known_before: bool
+) -> None:
+    series = store.series()
+    minutes = [0, 10, 20, 5, 30]
+    times = [NOW + timedelta(minutes=count) for count in minutes]
+    if known_before:  # the other way into the store, for a batch that is partly known
+        store.store((series, times[0] - timedelta(hours=1), 1.0))
+        batch = [(series, times[0] - timedelta(hours=1), 1.0)]
+        store.store(*batch, *((series, at, 2.0 + at.minute) for at in times))
+    else:
+        store.store(*((series, at, 2.0 + at.minute) for at in times))
+
+    # a level that was reached in between must be looked at in its moment; only the reading that
+    # came late is looked at from the newest before it
+    rows = store.rows("SELECT at FROM event ORDER BY id")[-len(times) :]
+    assert [row[0] for row in rows] == [times[0], times[1], times[2], times[2], times[4]]
+
+
 def test_a_writer_that_starts_later_knows_the_latest(store: Store) -> None:
     store.store((store.series(), NOW, 1.5))
     second = Store(store.url)
@@ -248,7 +268,7 @@ def bulletin(sent: datetime, identifier: str, key: str = "office/VPWW53") -> Rec
 def test_a_newer_bulletin_takes_the_place_of_the_older_in_any_order(store: Store) -> None:
     older, newer = bulletin(NOW, "a"), bulletin(NOW + timedelta(hours=1), "b")
     other = bulletin(NOW, "c", key="other")
-    for order in ([older, newer, other], [newer, other, older]):
+    for order, events in (([older, newer, other], 3), ([newer, other, older], 2)):
         with psycopg.connect(store.url) as connection:
             connection.execute("DELETE FROM alert")
             connection.execute("DELETE FROM event")
@@ -259,7 +279,8 @@ def test_a_newer_bulletin_takes_the_place_of_the_older_in_any_order(store: Store
             ("b", None),
             ("c", None),
         ]
-        assert store.rows("SELECT count(*) FROM event WHERE kind = 'alert'") == [(3,)]
+        # what was superseded before it came is kept, and is no news
+        assert store.rows("SELECT count(*) FROM event WHERE kind = 'alert'") == [(events,)]
 
 
 def test_a_bulletin_that_comes_again_makes_no_second_event(store: Store) -> None:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cityos.domain.alert import ActualAlert, Alert, AlertArea, ExerciseAlert, MessageType
+from cityos.domain.alert_level import AlertLevel, Hazard
+from cityos.domain.entity import Name
+from cityos.domain.occasion import Actual, Exercise, Occasion
+from cityos.domain.proposal import Assessment, Issuer, Proposal, issue
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+ISSUER = Issuer(sender="town.example", name=Name("Town", "町"))
+
+
+def proposal(level: AlertLevel, occasion: Occasion, hazard: Hazard = Hazard.FLOOD) -> Proposal:
+    return Proposal(
+        id="p",
+        service="s",
+        occasion=occasion,
+        revision=1,
+        created_at=NOW,
+        assessment=Assessment(
+            situation="flood/a",
+            hazard=hazard,
+            level=level,
+            area=AlertArea(name=Name("A", "A")),
+            headline=Name("H", "見出し"),
+            reason=Name("R", "理由"),
+            evidence=(),
+            rule_version="1",
+            at=NOW,
+        ),
+    )
+
+
+def chain(levels: list[AlertLevel]) -> list[ActualAlert]:
+    alerts: list[ActualAlert] = []
+    in_force: ActualAlert | None = None
+    for number, level in enumerate(levels):
+        now = NOW + timedelta(minutes=number)
+        alert = issue(proposal(level, Actual()), Actual(), in_force, ISSUER, f"a{number}", now)
+        alerts.append(alert)
+        in_force = None if level is AlertLevel.NONE else alert
+    return alerts
+
+
+def test_the_first_is_an_alert_the_next_updates_it_and_the_end_cancels_it() -> None:
+    alerts = chain([AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE])
+    assert [alert.message_type for alert in alerts] == [
+        MessageType.ALERT,
+        MessageType.UPDATE,
+        MessageType.CANCEL,
+    ]
+    assert [alert.references for alert in alerts] == [
+        (),
+        (alerts[0].reference,),
+        (alerts[1].reference,),
+    ]
+
+
+def test_an_exercise_says_so_in_every_text_and_an_actual_in_none() -> None:
+    occasion = Exercise("drill")
+    drill = issue(proposal(AlertLevel.EVACUATE, occasion), occasion, None, ISSUER, "a", NOW)
+    real = issue(proposal(AlertLevel.EVACUATE, Actual()), Actual(), None, ISSUER, "a", NOW)
+    assert isinstance(drill, ExerciseAlert)
+    assert isinstance(real, ActualAlert)
+    for info in drill.infos:
+        for text in (info.headline, info.description, info.instruction):
+            assert "EXERCISE" in text.en
+            assert "訓練" in text.ja
+    assert "訓練" not in str(real)
+
+
+@given(
+    st.sampled_from([Actual(), Exercise("a"), Exercise("b")]),
+    st.sampled_from([Actual(), Exercise("a"), Exercise("b")]),
+    st.sampled_from([Actual(), Exercise("a"), Exercise("b")]),
+)
+def test_occasions_never_mix(first: Occasion, second: Occasion, third: Occasion) -> None:
+    before: Alert = issue(
+        proposal(AlertLevel.EVACUATE, first),
+        first,
+        None,
+        ISSUER,
+        "a",
+        NOW,  # type: ignore[call-overload]
+    )
+    if first == second == third:
+        after = issue(
+            proposal(AlertLevel.EVACUATE, second),
+            third,
+            before,
+            ISSUER,
+            "b",
+            NOW,  # type: ignore[call-overload]
+        )
+        assert after.occasion == first
+    else:
+        with pytest.raises(ValueError, match="another occasion"):
+            issue(
+                proposal(AlertLevel.EVACUATE, second),
+                third,
+                before,
+                ISSUER,
+                "b",
+                NOW,  # type: ignore[call-overload]
+            )
+
+
+def test_nothing_can_be_cancelled_that_is_not_in_force() -> None:
+    with pytest.raises(ValueError, match="nothing is in force"):
+        issue(proposal(AlertLevel.NONE, Actual()), Actual(), None, ISSUER, "a", NOW)
+
+
+def test_a_tsunami_order_carries_no_level_in_its_name() -> None:
+    order = proposal(AlertLevel.EVACUATE, Actual(), Hazard.TSUNAMI)
+    alert = issue(order, Actual(), None, ISSUER, "a", NOW)
+    assert alert.infos[0].event == Name("Tsunami: evacuation order", "津波 避難指示")
