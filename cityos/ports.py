@@ -169,7 +169,7 @@ class ObservationWriter(Protocol):
         ...
 
     def series(self, tenant: str, key: SeriesKey, unit: str, occasion: Occasion) -> SeriesHandle:
-        """Return the one handle of a series in this process. Does not touch the store."""
+        """Return the one handle of a series on this occasion. Does not touch the store."""
         ...
 
     def store(self, batch: IngestBatch) -> StoreOutcome:

@@ -14,6 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from cityos.errors import InvalidRequest
 
+RESERVED: Final = "urn:cityos:"
+"""Datasets of this kind are given by the engine alone: one of them means an exercise."""
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -56,7 +58,7 @@ class Exercise:
     @property
     def dataset(self) -> str:
         """The series of an exercise live apart from those of reality (NGSI-LD ``datasetId``)."""
-        return f"urn:cityos:exercise:{self.run}"
+        return f"{RESERVED}exercise:{self.run}"
 
 
 Occasion: TypeAlias = Actual | Exercise

@@ -21,6 +21,8 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"
     OUT_OF_RANGE = "out_of_range"
     IMPLAUSIBLE_TIME = "implausible_time"
+    RESERVED_NAME = "reserved_name"
+    TOO_MANY_SERIES = "too_many_series"
     NO_OBSERVATION = "no_observation"
     ADAPTER_FAILED = "adapter_failed"
 

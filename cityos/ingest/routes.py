@@ -16,7 +16,7 @@ from cityos.domain.entity import Device, Tenant
 from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Observation
 from cityos.domain.observed_property import PROPERTIES, ObservedProperty
-from cityos.domain.occasion import Actual, Exercise, Occasion
+from cityos.domain.occasion import RESERVED, Actual, Exercise, Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
 from cityos.plugins.contract import Decoder, Feed, Fetch, Receipt
@@ -28,6 +28,8 @@ PRACTICE_RUN: Final = "practice"
 """The name of the everlasting exercise of a practice city."""
 _CHECK_EVERY_S: Final = 1.0
 _MOST_ROUTES: Final = 200_000
+_MOST_SERIES: Final = 1000
+"""Of one topic: made-up datasets must not fill the store with series of one value each."""
 
 
 class Adapter(NamedTuple):
@@ -88,6 +90,18 @@ class Route:
                 Reason.UNKNOWN_PROPERTY,
                 f"observed property {observation.observed_property[:100]!r} is not known",
                 hint="GET /v1/observed-properties lists the names and units",
+            )
+        if observation.dataset.startswith(RESERVED):
+            raise Rejected(
+                Reason.RESERVED_NAME,
+                f"dataset names that start with {RESERVED!r} are the city's own",
+                hint="choose another name, or leave the dataset out",
+            )
+        if len(self.slots) >= _MOST_SERIES:
+            raise Rejected(
+                Reason.TOO_MANY_SERIES,
+                f"this device has {_MOST_SERIES} series already, and this would be another",
+                hint="a dataset tells series apart; it is no place for a time or a number",
             )
         dataset = "/".join(part for part in (self.dataset, observation.dataset) if part)
         key = SeriesKey(

@@ -57,7 +57,7 @@ class PostgresObservationWriter:
         self._database = database
         self._wanted = wanted
         self._node = 0
-        self._series: dict[tuple[str, SeriesKey], SeriesHandle] = {}
+        self._series: dict[tuple[str, SeriesKey, Occasion], SeriesHandle] = {}
         self._unnumbered: list[SeriesHandle] = []
         self._origins: dict[tuple[str, str, str], Origin] = {}
         self._unregistered: list[Origin] = []
@@ -81,7 +81,7 @@ class PostgresObservationWriter:
         return known
 
     def series(self, tenant: str, key: SeriesKey, unit: str, occasion: Occasion) -> SeriesHandle:
-        handle = self._series.get((tenant, key))
+        handle = self._series.get((tenant, key, occasion))
         if handle is not None and handle in self._homeless:
             self._homeless.discard(handle)  # its entity may have been registered since
             self._unnumbered.append(handle)
@@ -93,7 +93,7 @@ class PostgresObservationWriter:
                 occasion=occasion,
                 wanted=self._wanted(key.observed_property),
             )
-            self._series[tenant, key] = handle
+            self._series[tenant, key, occasion] = handle
             self._unnumbered.append(handle)
         return handle
 

@@ -317,6 +317,18 @@ def test_events_say_on_which_occasion(store: Store) -> None:
     ]
 
 
+def test_a_series_on_another_occasion_is_another_handle(store: Store) -> None:
+    key = SeriesKey(entity=ENTITY, observed_property="water_level", dataset="d")
+    real = store.writer.series("t", key, "m", Actual())
+    drill = store.writer.series("t", key, "m", Exercise("typhoon"))
+    assert real is not drill
+    store.store((drill, NOW, 1.0), (real, NOW + timedelta(seconds=1), 1.0))
+    assert store.rows("SELECT status, run FROM event ORDER BY id") == [
+        ("Exercise", "typhoon"),
+        ("Actual", ""),
+    ]
+
+
 def test_only_what_a_service_listens_to_makes_events(store: Store) -> None:
     outcome = store.store((store.series("air_temperature"), NOW, 1.0))
     assert outcome.events == 0

@@ -67,6 +67,10 @@ POISON: dict[str, tuple[bytes, str]] = {
     "a unit of another dimension": (reading(unit="Cel"), "unit_not_convertible"),
     "an unknown unit": (reading(unit="shaku"), "unknown_unit"),
     "out of range": (reading(value=5000), "out_of_range"),
+    "a dataset that means an exercise": (
+        reading(dataset="urn:cityos:exercise:typhoon"),
+        "reserved_name",
+    ),
     "1 MB": (b'{"pad": "' + b"x" * 1_000_000 + b'"}', "too_large"),
 }
 
@@ -196,6 +200,17 @@ def test_of_an_array_the_good_readings_are_stored_and_the_bad_ones_named(
         ("$[1]", "unknown_property"),
         ("$[2]", "out_of_range"),
     ]
+
+
+def test_a_device_cannot_make_series_without_end(harness: Harness) -> None:
+    payload = [
+        json.loads(reading(property="air_temperature", dataset=f"d{number}"))
+        for number in range(1000)
+    ]
+    harness.send(json.dumps(payload).encode())
+    harness.send(reading(property="air_temperature", dataset="one more"))
+    assert harness.wait_for("SELECT reason FROM dead_letter", 1) == [("too_many_series",)]
+    assert harness.rows("SELECT count(*) FROM series") == [(1000,)]
 
 
 def test_a_device_that_floods_with_rubbish_is_told_now_and_then(harness: Harness) -> None:
