@@ -1,0 +1,83 @@
+"""What a person at the terminal sees of a replay: a bar, or plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Final
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from cityos.rehearsal.summary import Summary
+
+_JST: Final = timezone(timedelta(hours=9))
+_LINES: Final = 10
+
+
+class Progress:
+    """Shows how far a replay is. ``console`` is a terminal, or where lines go."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Bar | None = None
+        self._task = TaskID(0)
+        self._total = 0
+        self._told = 0
+
+    @contextmanager
+    def over(self, total: int) -> Iterator[None]:
+        """Show the progress towards ``total`` messages while the block runs."""
+        self._total, self._told = total, 0
+        if not self._console.is_terminal:
+            yield
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=self._console) as self._bar:
+            self._task = self._bar.add_task("replay", total=total)
+            yield
+        self._bar = None
+
+    def step(self, done: int, time: datetime) -> None:
+        """``done`` messages are out, the last one of ``time``."""
+        if self._bar is not None:
+            shown = f"{time.astimezone(_JST):%Y-%m-%d %H:%M} JST"
+            self._bar.update(self._task, completed=done, description=shown)
+            return
+        tenths = done * _LINES // max(1, self._total)
+        if tenths > self._told:
+            self._told = tenths
+            at = f"{time.astimezone(_JST):%Y-%m-%d %H:%M} JST"
+            self._print(f"{done} of {self._total} messages, {at}")
+
+    def tell(self, summary: Summary, base_url: str) -> None:
+        """Say what the replay did and where its results are."""
+        end = "stopped early" if summary.stopped else "done"
+        self._print(
+            f"{end}: {summary.published} messages published in {summary.took_s:.1f} s"
+            f" as exercise {summary.run}"
+        )
+        if summary.first and summary.last:
+            span = (f"{t.astimezone(_JST):%Y-%m-%d %H:%M}" for t in (summary.first, summary.last))
+            self._print(f"recorded from {' to '.join(span)} JST")
+        if summary.silence_cut:
+            self._print(f"silence left out: {summary.silence_cut}")
+        for reason, count in sorted(summary.skipped.counts.items()):
+            self._print(f"skipped {count}: {reason} (first: {summary.skipped.examples[reason]})")
+        for reason, count in sorted(summary.refused.items()):
+            self._print(f"the broker refused {count}: {reason}")
+        self._print(
+            f"what came out: {base_url}/v1/proposals and "
+            f"{base_url}/v1/alerts?status=Exercise&run={quote(summary.run)}"
+        )
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

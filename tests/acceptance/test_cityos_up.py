@@ -1,0 +1,237 @@
+"""One command brings up a city: started, stopped, started again, killed, started again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from cityos.runtime.process import Mark, is_alive
+
+ROOT = Path(__file__).parents[2]
+PARTS = {"ingest", "dispatch", "api", "simulate", "postgres", "mqtt", "redis"}
+
+
+class Up:
+    """``cityos up`` as a child process, and what it has printed so far."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.lines: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cityos", "--home", str(home), "up"],
+            cwd=ROOT,
+            env=dict(self._environment()),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def _environment() -> Iterator[tuple[str, str]]:
+        yield from (
+            ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
+            ("CITYOS_FEEDS", "false"),  # no test asks an agency's server
+        )
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip("\n"))
+
+    def wait_ready(self, within_s: float = 60.0) -> str:
+        """Return the base URL of the line that says so."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for line in self.lines:
+                if line.startswith("ready: "):
+                    self._wait_for_the_rest(deadline)
+                    return line.removeprefix("ready: ")
+            assert self._process.poll() is None, self.lines
+            time.sleep(0.05)
+        raise AssertionError(self.lines)
+
+    def _wait_for_the_rest(self, deadline: float) -> None:
+        while not any(line.startswith("Stop with") for line in self.lines):
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.02)
+
+    def marks(self) -> dict[str, Mark]:
+        found = {}
+        for file in (self.home / "run").glob("*.json"):
+            entry = json.loads(file.read_text())
+            found[file.stem] = Mark(entry["pid"], entry["started"])
+        return found
+
+    def stop(self, number: signal.Signals) -> int:
+        self._process.send_signal(number)
+        code = self._process.wait(60)
+        self._reader.join(5)
+        return code
+
+
+@pytest.fixture
+def up(new_home: Callable[[], Path]) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(home: Path | None = None) -> Up:
+        started.append(Up(home or new_home()))
+        return started[-1]
+
+    yield start
+    for one in started:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            one.stop(signal.SIGTERM)
+
+
+@pytest.mark.timeout(240)
+def test_a_city_comes_up_is_stopped_and_comes_up_again_with_its_data(
+    up: Callable[..., Up],
+) -> None:
+    first = up()
+    url = first.wait_ready()
+    assert set(first.marks()) == PARTS
+    assert _get(f"{url}/v1/ready")["status"] == "ready"
+    assert httpx2.get(url).headers["Content-Type"].startswith("text/html")
+    tried = _try_what_it_says(first)
+    key = next(line.strip() for line in first.lines if line.strip().startswith("ck_"))
+    _wait_for_the_simulated_day(url)
+
+    marks = first.marks()
+    assert first.stop(signal.SIGINT) == 0, first.lines
+    assert [name for name, mark in marks.items() if is_alive(mark)] == []
+    assert not list((first.home / "run").iterdir())
+    assert _said_only_once(first, key)
+
+    second = up(first.home)
+    url = second.wait_ready()
+    assert not any("ck_" in line for line in second.lines), "the key was shown again"
+    with_key = {"Authorization": f"Bearer {key}"}
+    assert httpx2.get(f"{url}/v1/proposals", headers=with_key).status_code == 200
+    if tried:
+        history = _get(f"{url}/v1/entities/{tried['entity']}/history/water_level?limit=1000")
+        assert 1.23 in [sample["value"] for sample in history["items"]]
+
+    # pulled out from under everything: nothing of it is in the way of the next start
+    marks = second.marks()
+    second.stop(signal.SIGKILL)
+    third = up(first.home)
+    third.wait_ready()
+    assert [name for name, mark in marks.items() if is_alive(mark)] == []
+    down = subprocess.run(
+        [sys.executable, "-m", "cityos", "--home", str(first.home), "down"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "the data is kept" in down.stdout
+    assert third._process.wait(10) == 0
+
+
+@pytest.mark.timeout(240)
+def test_a_process_that_is_killed_comes_back_and_a_second_start_is_refused(
+    up: Callable[..., Up],
+) -> None:
+    city = up()
+    url = city.wait_ready()
+    before = city.marks()
+    for name in ("ingest", "redis", "postgres"):
+        os.kill(before[name].pid, signal.SIGKILL)
+    for name in ("ingest", "redis", "postgres"):
+        _wait_until(lambda name=name: city.marks().get(name, before[name]) != before[name])
+    _wait_until(lambda: _get(f"{url}/v1/ready")["status"] == "ready")
+    assert any("ingest ended (SIGKILL)" in line for line in city.lines)
+
+    second = up(city.home)
+    assert second._process.wait(20) == 2
+    second._reader.join(5)
+    assert f"already running in {city.home} at {url}" in "\n".join(second.lines)
+    assert city.stop(signal.SIGTERM) == 0
+
+
+def _get(url: str) -> Any:
+    return httpx2.get(url, timeout=10).raise_for_status().json()
+
+
+def _try_what_it_says(city: Up) -> dict[str, str]:
+    """Run the printed commands as they are; return what was published for which entity."""
+    start = city.lines.index("Try next") + 1
+    commands = [line.strip() for line in city.lines[start:] if line.startswith("  ")]
+    assert len(commands) >= 5
+    tried: dict[str, str] = {}
+    for command in commands:
+        program = command.split()[0]
+        if shutil.which(program) is None:
+            continue
+        limit = "timeout 2 " if "/v1/live" in command else ""
+        done = subprocess.run(
+            ["/bin/sh", "-c", limit + command],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        if limit:
+            assert "event: latest" in done.stdout, command
+            continue
+        assert done.returncode == 0, (command, done.stderr)
+        if program == "mosquitto_pub":
+            tried["published"] = command
+            time.sleep(1)
+            continue
+        answer = json.loads(done.stdout)
+        assert answer["items"] or "/v1/proposals" in command, (command, answer)
+        if "/history/" in command and "published" in tried:
+            assert 1.23 in [sample["value"] for sample in answer["items"]]
+            tried["entity"] = command.rpartition("/entities/")[2].partition("/")[0]
+    return tried if "entity" in tried else {}
+
+
+def _wait_for_the_simulated_day(url: str) -> None:
+    _wait_until(
+        lambda: (
+            {"Bus", "WaterLevelGauge"}
+            <= {
+                item["entity"].split(":")[2]
+                for item in _get(f"{url}/v1/latest?limit=500")["items"]
+            }
+        ),
+        within_s=40,
+    )
+
+
+def _said_only_once(city: Up, key: str) -> bool:
+    """Whether the key stands in what was printed, and in no file of the state folder."""
+    secret = key.rpartition("_")[2].encode()
+    files = [path for path in city.home.rglob("*") if path.is_file()]
+    return not any(secret in path.read_bytes() for path in files)
+
+
+def _wait_until(done: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(httpx2.HTTPError):
+            if done():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
