@@ -22,7 +22,7 @@ from cityos.errors import InvalidRequest
 MAX_FILE_BYTES: Final = 20_000_000
 _MAX_FAULTS: Final = 20
 _RAIN_LEVEL: Final = re.compile(r"(precipitation_(?:10min|1h|24h))_level_([1-5])_mm")
-_NUMBER: Final = re.compile(r".+_(m|mm|km|km2|kw|kwh)")
+_NUMBER: Final = re.compile(r".+_(m|mm|km|km2|kw|kwh|min)")
 _TEXT: Final = re.compile(r".+_(en|ja)")
 _PLAIN_TEXT: Final = frozenset({"designation", "owner", "url"})
 REFERENCES: Final = frozenset({"area", "route"})
@@ -37,6 +37,7 @@ _EXAMPLES: Final = (
     "evacuation_level_m",
     "danger_level_m",
     "overflow_level_m",
+    "hold_min",
     "river_en",
     "river_ja",
     "address_en",

@@ -56,6 +56,11 @@ class Look:
     lowest: AlertLevel
     reading: Reading | None = None
 
+    def _hold(self, measure: Measure) -> timedelta:
+        """A gauge may have its own: a flash stream settles sooner than a great river."""
+        own = as_number(measure.gauge.attributes.get("hold_min"))
+        return self.patience.hold if own is None or own <= 0 else timedelta(minutes=own)
+
     def at_gauges(self, measures: Iterable[Measure]) -> list[Contribution]:
         found = (self._contribution(measure) for measure in measures)
         return [contribution for contribution in found if contribution is not None]
@@ -63,14 +68,14 @@ class Look:
     def _contribution(self, measure: Measure) -> Contribution | None:
         points, seen_since = self._points(measure)
         footing = measure.footing(
-            points, hold=self.patience.hold, standing=self._standing_before(seen_since)
+            points, hold=self._hold(measure), standing=self._standing_before(seen_since)
         )
         if footing is None:
             return None
         if self.at - footing.newest.at > self.patience.stale:
             return measure.is_silent(footing)
         since = None if self.situation is None else self.situation.opened_at
-        return measure.speaks(footing, self.patience.hold, since=since, lowest=self.lowest)
+        return measure.speaks(footing, self._hold(measure), since=since, lowest=self.lowest)
 
     def _standing_before(self, since: datetime) -> AlertLevel:
         """What stood before the first point that is seen stands until points disprove it."""

@@ -74,6 +74,16 @@ def test_the_course_of_a_flood_is_one_situation_of_revisions() -> None:
     assert {said.situation for said in here.said} == {f"flood/{GAUGE}"}
 
 
+def test_a_gauge_may_have_its_own_holding_time() -> None:
+    patient, quick = Town(gauge()), Town(gauge(hold_min=2))
+    for town in (patient, quick):
+        town.observe(0, 6.2)
+        town.observe(1, 1.0)
+        town.observe(4, 1.0)
+    assert patient.levels() == [4]
+    assert quick.levels() == [4, 0]
+
+
 def test_the_reason_of_a_stand_down_says_what_ended_and_what_remains() -> None:
     here = Town(gauge())
     here.observe(0, 5.7)
