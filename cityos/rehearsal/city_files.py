@@ -83,6 +83,7 @@ class _CityTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alert_sender: str
     practice: bool = False
     jma_area_codes: tuple[str, ...] = ()
+    jma_tsunami_area_codes: tuple[str, ...] = ()
     sources: tuple[_Source, ...] = ()
 
 
@@ -137,6 +138,7 @@ def _tenant(table: _CityTable) -> Tenant:
         attributes={
             "municipality_code": table.municipality_code,
             "jma_area_codes": list(table.jma_area_codes),
+            "jma_tsunami_area_codes": list(table.jma_tsunami_area_codes),
             "alert_sender": table.alert_sender,
             "sources": [msgspec.to_builtins(source) for source in table.sources],
         },
@@ -235,6 +237,7 @@ class _Entities:
             attributes.setdefault("municipality_code", self._table.municipality_code)
         if kind == "Municipality":
             attributes["jma_area_codes"] = list(self._table.jma_area_codes)
+            attributes["jma_tsunami_area_codes"] = list(self._table.jma_tsunami_area_codes)
         return attributes
 
     def _check(self, kind: str, attributes: Mapping[str, Any], place: str) -> None:

@@ -255,6 +255,7 @@ def test_the_demo_city_has_everything_the_first_page_shows(demo: City) -> None:
     (municipality,) = (e for e in demo.entities if e.type == "Municipality")
     assert municipality.attributes["municipality_code"] == "22212"
     assert municipality.attributes["jma_area_codes"] == ["2221200"]
+    assert municipality.attributes["jma_tsunami_area_codes"] == ["380"]
 
 
 def test_every_gauge_of_the_demo_city_says_that_its_thresholds_are_invented(demo: City) -> None:
