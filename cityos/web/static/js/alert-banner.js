@@ -1,0 +1,136 @@
+// Alerts in force. Actual and Exercise have a region, a look and a renderer call each: no list ever
+// holds both.
+
+import { city, on } from "./city.js";
+import { byId, h } from "./dom.js";
+import { nameLanguage, nameOf, onLanguage, t, time } from "./language.js";
+import { alertLevel } from "./levels.js";
+import { hazardName, orderName } from "./order-words.js";
+
+const SHOWN = 2; // information without a level waits behind "more", unless there is nothing else
+const expanded = { actual: false, exercise: false };
+const shownBefore = { actual: "", exercise: "" };
+
+export function startAlertBanner() {
+  on("alerts", render);
+  onLanguage(render);
+}
+
+function render() {
+  renderRegion("actual", byId("actual-alerts"), city.actual ?? []);
+  renderRegion("exercise", byId("exercise-alerts"), city.exercise ?? []);
+}
+
+function renderRegion(kind, region, alerts) {
+  // A live region is read aloud again when it is rebuilt: only rebuild it when it says more.
+  const fingerprint = JSON.stringify([document.documentElement.lang, expanded[kind], alerts]);
+  if (fingerprint === shownBefore[kind]) return;
+  shownBefore[kind] = fingerprint;
+  region.hidden = alerts.length === 0;
+  region.className = `alerts is-${kind}`;
+  region.setAttribute("aria-label", t(`alerts.${kind}.title`));
+  if (alerts.length === 0) {
+    region.replaceChildren();
+    return;
+  }
+  const sorted = [...alerts].sort(
+    (a, b) => alertLevel(b) - alertLevel(a) || Date.parse(b.sent) - Date.parse(a.sent),
+  );
+  const first = Math.min(Math.max(sorted.filter((alert) => alertLevel(alert) > 0).length, 1), SHOWN);
+  const visible = expanded[kind] ? sorted : sorted.slice(0, first);
+  region.replaceChildren(
+    ...(kind === "exercise" ? [ribbon()] : []),
+    h("ul", { class: "alert-list" }, ...visible.map((alert) => alertItem(alert, kind))),
+    ...(sorted.length > first ? [moreButton(kind, sorted.length - first)] : []),
+  );
+}
+
+function ribbon() {
+  return h(
+    "p",
+    { class: "exercise-ribbon" },
+    h("strong", {}, t("alerts.exercise.ribbon")),
+    h("span", {}, t("alerts.exercise.notice")),
+  );
+}
+
+function moreButton(kind, count) {
+  const label = expanded[kind] ? t("alerts.fewer") : t("alerts.more", { n: count });
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "alert-more",
+      "aria-expanded": String(expanded[kind]),
+      onclick: () => {
+        expanded[kind] = !expanded[kind];
+        render();
+        byId(`${kind}-alerts`).querySelector(".alert-more")?.focus();
+      },
+    },
+    label,
+  );
+}
+
+function alertItem(alert, kind) {
+  const info = (alert.infos ?? []).reduce(
+    (worst, next) => (!worst || (next.level ?? 0) > (worst.level ?? 0) ? next : worst),
+    null,
+  );
+  const level = alertLevel(alert);
+  const areas = (info?.areas ?? []).map((area) => nameOf(area.name)).filter(Boolean);
+  return h(
+    "li",
+    { class: `alert level-${level} is-${kind}` },
+    badge(level),
+    h(
+      "div",
+      { class: "alert-body" },
+      h(
+        "p",
+        { class: "alert-title" },
+        kind === "exercise" && h("span", { class: "exercise-word" }, t("alerts.exercise.title")),
+        h("strong", { lang: nameLanguage(info?.event) }, title(info, level)),
+        areas.length > 0 && h("span", { class: "alert-areas" }, areas.join(t("separator"))),
+      ),
+      // of our own orders the headline is the title again; why they were given is not
+      paragraph("alert-headline", isOurOrder(info, level) ? info.description : info?.headline),
+      level > 0 && paragraph("alert-action", info?.instruction),
+      h("p", { class: "alert-origin" }, t("alerts.issued", origin(alert))),
+    ),
+  );
+}
+
+function badge(level) {
+  if (level === 0) {
+    return h("p", { class: "alert-badge" }, h("span", {}, t("alerts.information")));
+  }
+  return h(
+    "p",
+    { class: "alert-badge" },
+    h("span", {}, t("alerts.level")),
+    h("b", {}, String(level)),
+  );
+}
+
+function isOurOrder(info, level) {
+  return level > 0 && info?.parameters?.situation !== undefined;
+}
+
+/** Our own orders by their short names, for the badge has the level; others as their sender says. */
+function title(info, level) {
+  if (!isOurOrder(info, level)) return nameOf(info?.event) || hazardName(info?.hazard);
+  return t("alerts.order", { order: orderName({ level }), hazard: hazardName(info.hazard) });
+}
+
+function paragraph(className, name) {
+  const text = nameOf(name);
+  return text && h("p", { class: className, lang: nameLanguage(name) }, text);
+}
+
+function origin(alert) {
+  return {
+    sender: nameOf(alert.sender_name) || alert.sender,
+    time: time(new Date(alert.sent)),
+  };
+}

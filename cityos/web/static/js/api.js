@@ -1,0 +1,109 @@
+// The open API as this page uses it. Every call has a deadline and fails as ApiError.
+
+import { setServerTime } from "./language.js";
+
+const DEADLINE_MS = 10_000;
+const MOST_PAGES = 20; // a city with more things than that needs a map of tiles, not this page
+
+/** `status` is the HTTP status, 0 when no answer came. `problem` is the RFC 9457 body, if any. */
+export class ApiError extends Error {
+  constructor(status, problem = null) {
+    super(problem?.title ?? `status ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+async function request(path, { method = "GET", key = "", body = null } = {}) {
+  const headers = { Accept: "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (body) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(DEADLINE_MS),
+      credentials: "same-origin",
+    });
+  } catch {
+    throw new ApiError(0);
+  }
+  setServerTime(response.headers.get("Date"));
+  const document = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, document);
+  if (document === null) throw new ApiError(0);
+  return document;
+}
+
+/** All items of a list, page after page. `next` may be absolute: only its path is followed. */
+async function list(path, parameters = {}, options = {}) {
+  const query = new URLSearchParams(parameters);
+  let next = `${path}?${query}`;
+  const items = [];
+  for (let page = 0; next && page < MOST_PAGES; page += 1) {
+    const answer = await request(next, options);
+    items.push(...(answer.items ?? []));
+    const url = answer.next ? new URL(answer.next, location.href) : null;
+    next = url && url.pathname + url.search;
+  }
+  return items;
+}
+
+export function entities(type) {
+  return list("/v1/entities", { type, limit: 500 });
+}
+
+export function latest() {
+  return list("/v1/latest", { limit: 500 });
+}
+
+export function observedProperties() {
+  return list("/v1/observed-properties");
+}
+
+/** Alerts in force of one status. Actual and Exercise are asked for apart and kept apart. */
+export function alertsInForce(status) {
+  return list("/v1/alerts", { status, in_force: "true" });
+}
+
+/** Averages over `interval` (ISO 8601) since a time, oldest first: `[{at, value}]`. */
+export function history(entityId, property, since, interval) {
+  return series(entityId, property, {
+    since: since.toISOString(),
+    interval,
+    aggregate: "average",
+  });
+}
+
+/** The newest readings since a time, `limit` at most, oldest first: `[{at, value}]`. */
+export function recent(entityId, property, since, limit) {
+  return series(entityId, property, { since: since.toISOString(), order: "newest_first", limit });
+}
+
+async function series(entityId, property, parameters) {
+  const query = new URLSearchParams(parameters);
+  const answer = await request(`${historyPath(entityId, property)}?${query}`);
+  return (answer.items ?? [])
+    .map((item) => ({ at: new Date(item.start ?? item.observed_at), value: item.value }))
+    .filter((sample) => Number.isFinite(sample.value) && !Number.isNaN(sample.at.getTime()))
+    .sort((a, b) => a.at - b.at);
+}
+
+export function historyPath(entityId, property) {
+  return `/v1/entities/${encodeURIComponent(entityId)}/history/${encodeURIComponent(property)}`;
+}
+
+export function pendingProposals(key) {
+  return list("/v1/proposals", { state: "pending" }, { key });
+}
+
+/** `decision` is `approve` or `reject`. */
+export function decide(key, proposalId, decision, note) {
+  return request(`/v1/proposals/${encodeURIComponent(proposalId)}/${decision}`, {
+    method: "POST",
+    key,
+    body: { note },
+  });
+}

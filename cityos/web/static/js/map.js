@@ -1,0 +1,166 @@
+// The map: MapLibre with the city's own shapes. It needs no tile server and no internet.
+
+import { Map as LibreMap, ScaleControl } from "maplibre-gl";
+
+import { city, entity, on, select } from "./city.js";
+import { byId, h } from "./dom.js";
+import { icon } from "./icons.js";
+import { language, onLanguage, t } from "./language.js";
+import { startLegend } from "./map-legend.js";
+import { FEATURES, boundsOf, positionOf } from "./map-features.js";
+import { provideImage } from "./map-images.js";
+import { placeMarkers, updateMarkers } from "./map-markers.js";
+import { MAP_FONTS, mapStyle } from "./map-style.js";
+import { settings } from "./settings.js";
+
+const CLICKABLE = ["buses", "sites", "buildings"];
+const MOVING_MS = 1_000; // how often vehicles are redrawn at most
+const JAPAN = [[128, 30], [146, 46]];
+
+const tiles = settings.tile_url
+  ? { url: settings.tile_url, attribution: settings.tile_attribution }
+  : null;
+let map = null;
+let fitted = false;
+let touched = false; // the visitor has moved the map: it is theirs
+let styledFor = null;
+let movedAt = 0;
+
+/** Throws when the device has no WebGL 2. */
+export function startMap() {
+  map = new LibreMap({
+    container: byId("map"),
+    style: style(),
+    bounds: JAPAN,
+    attributionControl: false,
+    localIdeographFontFamily: MAP_FONTS,
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    maxPitch: 0,
+    minZoom: 4,
+    maxZoom: 18,
+    fadeDuration: 0,
+  });
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  map.addControl(new ScaleControl({ maxWidth: 120, unit: "metric" }), "bottom-right");
+  map.setMissingStyleImageResolver((id) => provideImage(map, id));
+  map.on("zoom", markZoom);
+  map.on("movestart", ({ originalEvent }) => (touched ||= Boolean(originalEvent)));
+  map.on("resize", () => {
+    if (fitted && !touched && !city.selected) fitCity(0);
+  });
+  for (const layer of CLICKABLE) makeClickable(layer);
+
+  on("entities", showCity);
+  on("readings", () => {
+    updateMarkers();
+    if (performance.now() - movedAt < MOVING_MS) return;
+    movedAt = performance.now();
+    push("buses");
+  });
+  on("alerts", () => push("alerts"));
+  on("sites", () => push("sites"));
+  on("selection", showSelection);
+  onLanguage(relabel);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const image of map.listImages()) map.removeImage(image);
+    map.setStyle(style());
+  });
+  startLegend(map);
+  markZoom();
+  showCity(); // what came while the map was being loaded
+}
+
+function showCity() {
+  for (const source of Object.keys(FEATURES)) push(source);
+  placeMarkers(map);
+  if (!fitted) fitted = fitCity(0);
+}
+
+function style() {
+  styledFor = language();
+  const data = Object.fromEntries(
+    Object.entries(FEATURES).map(([source, features]) => [source, features()]),
+  );
+  return mapStyle(data, tiles, language());
+}
+
+function push(source) {
+  map.getSource(source)?.setData(FEATURES[source]());
+}
+
+/** Styles of markers depend on how close one is. */
+function markZoom() {
+  const zoom = map.getZoom();
+  const canvas = byId("map");
+  canvas.classList.toggle("is-far", zoom < 10.6);
+  canvas.classList.toggle("is-near", zoom >= 12.6);
+}
+
+function makeClickable(layer) {
+  map.on("click", layer, (event) => select(event.features[0].properties.id));
+  map.on("mouseenter", layer, () => map.getCanvas().classList.add("is-pointing"));
+  map.on("mouseleave", layer, () => map.getCanvas().classList.remove("is-pointing"));
+}
+
+/** True when the city's outline is known and the map shows it. */
+function fitCity(duration) {
+  const bounds = boundsOf(FEATURES.municipality());
+  if (!bounds) return false;
+  map.fitBounds(bounds, { padding: 36, duration });
+  return true;
+}
+
+function showSelection() {
+  push("selected");
+  updateMarkers();
+  const thing = city.selected && entity(city.selected);
+  const position = thing && positionOf(thing);
+  if (!position) return;
+  const panel = byId("detail").getBoundingClientRect();
+  const stage = byId("map").getBoundingClientRect();
+  const beside = panel.width < stage.width * 0.7;
+  map.easeTo({
+    center: [position.longitude, position.latitude],
+    zoom: Math.max(map.getZoom(), 12.8),
+    offset: beside ? [-panel.width / 2, 0] : [0, 0],
+    duration: 600,
+  });
+}
+
+function relabel() {
+  if (!map) return;
+  const municipality = FEATURES.municipality().features[0]?.properties;
+  const name = municipality ? municipality[`name_${language()}`] : "CityOS";
+  map.getCanvas().setAttribute("aria-label", t("map.label", { city: name }));
+  if (styledFor !== language()) map.setStyle(style());
+  placeMarkers(map);
+  renderControls();
+}
+
+function renderControls() {
+  const button = (label, content, run) =>
+    h(
+      "button",
+      { type: "button", class: "map-button", "aria-label": label, title: label, onclick: run },
+      content,
+    );
+  byId("map").querySelector(".map-controls")?.remove();
+  byId("map").append(
+    h(
+      "div",
+      { class: "map-controls" },
+      button(t("map.zoom_in"), "+", () => map.zoomIn()),
+      button(t("map.zoom_out"), "−", () => map.zoomOut()),
+      button(t("map.whole_city"), icon("frame"), () => fitCity(600)),
+    ),
+    ...(tiles?.attribution ? [attribution()] : []),
+  );
+}
+
+function attribution() {
+  byId("map").querySelector(".map-attribution")?.remove();
+  return h("p", { class: "map-attribution" }, tiles.attribution);
+}

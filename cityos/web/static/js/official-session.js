@@ -1,0 +1,98 @@
+// The official's key. It lives in this tab's session storage and nowhere else.
+
+import * as api from "./api.js";
+import { changed } from "./city.js";
+
+const STORED = "cityos.official-key";
+const POLL_MS = 3_000; // proposals are not public, so they do not come over the open live stream
+
+let key = read();
+let timer = 0;
+
+export const session = {
+  /** Proposals that wait, newest first; null: not known. */
+  proposals: null,
+  failed: false,
+};
+
+function read() {
+  try {
+    return sessionStorage.getItem(STORED) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function signedIn() {
+  return key !== "";
+}
+
+/** Starts watching when this tab already has a key. */
+export async function resume() {
+  if (!signedIn()) return;
+  changed("session");
+  watch();
+  await refreshProposals();
+}
+
+/** Raises ApiError: 401 for a key that is not ours, 403 for one that may not decide. */
+export async function signIn(candidate) {
+  session.proposals = await api.pendingProposals(candidate);
+  session.failed = false;
+  key = candidate;
+  try {
+    sessionStorage.setItem(STORED, candidate);
+  } catch {
+    // without storage the key lasts until the page is left
+  }
+  watch();
+  changed("session");
+  changed("proposals");
+}
+
+export function signOut() {
+  key = "";
+  session.proposals = null;
+  clearInterval(timer);
+  try {
+    sessionStorage.removeItem(STORED);
+  } catch {
+    // as above
+  }
+  changed("session");
+  changed("proposals");
+}
+
+function watch() {
+  clearInterval(timer);
+  timer = setInterval(() => void refreshProposals(), POLL_MS);
+}
+
+export async function refreshProposals() {
+  if (!signedIn()) return;
+  const asked = key;
+  try {
+    const proposals = await api.pendingProposals(asked);
+    if (key !== asked) return;
+    session.proposals = proposals;
+    session.failed = false;
+  } catch (error) {
+    if (key !== asked) return;
+    if (error.status === 401 || error.status === 403) {
+      signOut();
+      return;
+    }
+    session.failed = true;
+  }
+  changed("proposals");
+}
+
+/** Raises ApiError. `decision` is `approve` or `reject`. */
+export function decide(proposal, decision, note) {
+  return api.decide(key, proposal.id, decision, note);
+}
+
+/** True for a proposal of an exercise. Anything that does not say so is treated as actual. */
+export function isExercise(proposal) {
+  return proposal.status === "Exercise";
+}
