@@ -118,6 +118,8 @@ class IngestBatch:
     values: list[CheckedValue] = field(default_factory=list)
     alerts: list[ReceivedAlert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    packed: object | None = None
+    """What the store has made of the batch ahead of storing it, see ``ObservationWriter.pack``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class StoreOutcome:
 class ObservationWriter(Protocol):
     """Where ingest puts a batch: raw messages, values, latest, events, in one transaction.
 
-    Used by one thread at a time.
+    Used by one thread at a time, except for ``pack``.
     """
 
     def resume(self, spool: UUID) -> tuple[int, int]:
@@ -170,6 +172,13 @@ class ObservationWriter(Protocol):
 
     def series(self, tenant: str, key: SeriesKey, unit: str, occasion: Occasion) -> SeriesHandle:
         """Return the one handle of a series on this occasion. Does not touch the store."""
+        ...
+
+    def pack(self, batch: IngestBatch) -> None:
+        """Do ahead what needs no store. May be called while another thread stores another batch.
+
+        Optional: ``store`` does by itself what was not done.
+        """
         ...
 
     def store(self, batch: IngestBatch) -> StoreOutcome:

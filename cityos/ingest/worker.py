@@ -22,12 +22,13 @@ from cityos.errors import Rejected, Unavailable
 from cityos.ingest.feedback import Feedback
 from cityos.ingest.listener import Arrival, Listener
 from cityos.ingest.metrics import IngestMetrics
+from cityos.ingest.news import News
 from cityos.ingest.pipeline import Numbered, Pipeline, message_id
 from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
 
-_BATCH_MESSAGES: Final = 5000
+_BATCH_MESSAGES: Final = 10_000
 _BUSY_MESSAGES: Final = 200
 """A batch of at least this many says that more is coming: waiting a little makes it cheaper."""
 _LINGER_S: Final = 0.015
@@ -71,7 +72,7 @@ class Ingest:
         self._routes = routes
         self._pipeline = Pipeline(routes, writer)
         self._writer = writer
-        self._live = live
+        self._news = News(live)
         self._feedback = feedback
         self._clock = clock
         self._metrics = metrics
@@ -91,6 +92,7 @@ class Ingest:
         gc.freeze()
         gc.set_threshold(100_000, 20, 100)
         self._feedback.start()
+        self._news.start()
         for thread in self._threads:
             thread.start()
         self._listener.start()
@@ -102,6 +104,7 @@ class Ingest:
         for thread in self._threads:
             thread.join(_JOIN_S)
         self._feedback.stop()
+        self._news.stop()
         self._spool.close()
 
     @property
@@ -203,7 +206,9 @@ class Ingest:
             # away: what is registered is known, and the storing thread says that it is away
             with contextlib.suppress(Unavailable):
                 self._routes.refresh()
-            return _Prepared(groups, self._pipeline.prepare(groups))
+            batch = self._pipeline.prepare(groups)
+        self._writer.pack(batch)
+        return _Prepared(groups, batch)
 
     def _hand_over(self, prepared: _Prepared) -> None:
         while not self._stopping.is_set():
@@ -276,10 +281,7 @@ class Ingest:
         self._metrics.stored.inc(outcome.stored)
         self._metrics.duplicates.inc(outcome.duplicates)
         self._metrics.corrections.inc(outcome.corrections)
-        for tenant in outcome.changed.keys() | outcome.touched.keys():
-            self._live.publish(
-                tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
-            )
+        self._news.tell(outcome)
         if batch.dead_letters:
             for letter in batch.dead_letters:
                 self._metrics.dead_letters.labels(letter.reason).inc()

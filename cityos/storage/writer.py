@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -32,6 +32,7 @@ from cityos.ports import (
 )
 from cityos.storage import binary_copy, queries, received_alerts, reconcile
 from cityos.storage.database import Database
+from cityos.storage.deadline import within_deadline
 from cityos.storage.documents import encode
 
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
@@ -40,14 +41,22 @@ _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
 """Positions in a ``CheckedValue``."""
 _RECEIVED_AT: Final = 1
-"""Position in a ``RawMessage``."""
+_ORIGIN: Final = 2
+"""Positions in a ``RawMessage``."""
+
+
+class _Packed(NamedTuple):
+    """Rows of a batch for COPY. ``values`` without the flag of those that come late."""
+
+    raw: bytes
+    values: bytes
 
 
 class PostgresObservationWriter:
     """An ``ObservationWriter`` on PostgreSQL, with or without TimescaleDB.
 
-    Caches the numbers of series and origins and the partitions that exist; all three only ever
-    grow while the process lives.
+    Caches the numbers of series and origins, which never change, and the partitions that were
+    there when it asked.
     """
 
     def __init__(
@@ -97,7 +106,19 @@ class PostgresObservationWriter:
             self._unnumbered.append(handle)
         return handle
 
+    def pack(self, batch: IngestBatch) -> None:
+        if all(value[_SERIES].id for value in batch.values) and all(
+            message[_ORIGIN].id for message in batch.raw
+        ):
+            batch.packed = _Packed(
+                binary_copy.raw_messages(batch.raw), binary_copy.values(batch.values)
+            )
+
     def store(self, batch: IngestBatch) -> StoreOutcome:
+        with within_deadline():
+            return self._store(batch)
+
+    def _store(self, batch: IngestBatch) -> StoreOutcome:
         self._prepare(batch)
         if self._homeless and any(value[_SERIES] in self._homeless for value in batch.values):
             raise Rejected(Reason.UNKNOWN_ENTITY, "the entity of a value is not registered")
@@ -120,6 +141,12 @@ class PostgresObservationWriter:
             with self._database.connection() as connection:
                 return self._store_known(connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if first and isinstance(error, psycopg.errors.CheckViolation):
+                # no partition: retention has dropped it since we asked for it
+                self._weeks.clear()
+                self._days.clear()
+                self._prepare(batch)
+                return self._attempt(batch, first=False)
             raise Rejected(
                 "undecodable", "the store cannot keep a value of this message"
             ) from error
@@ -128,8 +155,7 @@ class PostgresObservationWriter:
         """The cheap way; raises UniqueViolation when anything is known already."""
         outcome = StoreOutcome(stored=len(batch.values))
         newest, late = _newest(batch.values)
-        _copy(connection, queries.COPY_RAW, binary_copy.raw_messages(batch.raw))
-        _copy(connection, queries.COPY_VALUES, binary_copy.values(batch.values, _marks(late)))
+        self._copy_all(connection, batch, queries.COPY_VALUES, _marks(late))
         self._finish(connection, batch, outcome, newest, batch.values)
         outcome.touched = _by_tenant(late)
         return outcome
@@ -138,9 +164,8 @@ class PostgresObservationWriter:
         """The way for a batch of which something is known already."""
         newest, late = _newest(batch.values)
         marks = _marks(late)
-        _copy(connection, queries.COPY_RAW, binary_copy.raw_messages(batch.raw))
         connection.execute(queries.STAGES)
-        _copy(connection, queries.COPY_VALUE_STAGE, binary_copy.values(batch.values, marks))
+        self._copy_all(connection, batch, queries.COPY_VALUE_STAGE, marks)
         result = reconcile.values(connection, batch.values)
         outcome = StoreOutcome(
             stored=len(result.new),
@@ -152,6 +177,24 @@ class PostgresObservationWriter:
             [*(value for value in result.new if id(value) in marks), *result.corrected]
         )
         return outcome
+
+    def _copy_all(
+        self,
+        connection: Connection[TupleRow],
+        batch: IngestBatch,
+        into: queries.Query,
+        late: frozenset[int],
+    ) -> None:
+        """COPY the raw messages and the values; those that are ``late`` are flagged."""
+        if not isinstance(batch.packed, _Packed):
+            batch.packed = _Packed(binary_copy.raw_messages(batch.raw), b"")
+        raw, values = batch.packed
+        if late or not values:  # the flags are in the rows
+            values = binary_copy.values(batch.values, late)
+        if batch.raw:
+            _copy(connection, queries.COPY_RAW, raw)
+        if batch.values:
+            _copy(connection, into, values)
 
     def _finish(
         self,

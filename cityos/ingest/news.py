@@ -1,0 +1,43 @@
+"""Tells the live bus of stored batches, beside the storing thread and in its order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Final
+
+from cityos.ports import LiveBus, StoreOutcome
+
+_WAITING: Final = 32
+_STOP_S: Final = 5.0
+
+
+class News:
+    """A bounded queue and one thread. A full queue makes the teller wait, never drop.
+
+    What is dropped could not be noticed by those who keep answers until they hear otherwise; the
+    bus itself has a deadline, and counts what it could not send.
+    """
+
+    def __init__(self, live: LiveBus) -> None:
+        self._live = live
+        self._waiting: queue.Queue[StoreOutcome | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="news", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._waiting.put(None)
+        self._thread.join(_STOP_S)
+
+    def tell(self, outcome: StoreOutcome) -> None:
+        if outcome.changed or outcome.touched:
+            self._waiting.put(outcome)
+
+    def _run(self) -> None:
+        while (outcome := self._waiting.get()) is not None:
+            for tenant in outcome.changed.keys() | outcome.touched.keys():
+                self._live.publish(
+                    tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
+                )
