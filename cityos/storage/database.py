@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg import Connection
@@ -104,12 +104,14 @@ def connect(url: str, application: str) -> Connection[TupleRow]:
         raise Unavailable("the database does not answer") from error
 
 
-def migrate(url: str, *, sql_only: bool = False) -> None:
+def migrate(url: str, *, sql_only: bool = False, timescale: bool = False) -> None:
     """Bring the schema to the newest version; two at the same time wait for each other.
 
-    With ``sql_only`` the statements are printed instead of run.
+    With ``sql_only`` the statements are printed instead of run, for plain PostgreSQL or, with
+    ``timescale``, for a server with TimescaleDB; nothing is asked of a server then.
 
     Raises:
+        SetupFailed: the server's TimescaleDB is too old.
         Unavailable: the server does not answer.
     """
     # here, not above: it brings 21 MB into every process, and one command needs it
@@ -119,12 +121,7 @@ def migrate(url: str, *, sql_only: bool = False) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["url"] = url
+    config.attributes["timescale"] = timescale
     if not sql_only:
         connect(url, "cityos-migrate").close()
     command.upgrade(config, "head", sql=sql_only)
-
-
-def has_timescale(connection: Connection[TupleRow]) -> bool:
-    """Whether the TimescaleDB extension is there to be used (installed, or ready to be)."""
-    query: LiteralString = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
-    return connection.execute(query).fetchone() is not None

@@ -2,7 +2,7 @@
 
 Every table that grows has its rule here. Each step is a transaction of its own under a short lock
 timeout, so that it never makes ingest wait; a step that fails is logged and tried again in the
-next round. On TimescaleDB the same functions exist, and most of them have nothing to do.
+next round. On TimescaleDB the same functions exist; those that make partitions do nothing there.
 """
 
 from __future__ import annotations

@@ -110,14 +110,21 @@ WITH first AS (
 )
 SELECT f.position FROM stored s JOIN first f USING (series_id, observed_at) ORDER BY 1
 """
-# A value sent again by the same raw message is the spool catching up, never a correction.
+# A value sent again by the same raw message is the spool catching up, never a correction. LIMIT
+# has the planner look each key up, and the times let it leave out partitions: without them it may
+# read the whole store, which TimescaleDB would decompress for it.
 CORRECTIONS: Final[Query] = """
 WITH other AS (
     SELECT DISTINCT ON (v.series_id, v.observed_at)
            v.*, o.received_at AS was_received_at, o.raw_id AS was_raw_id, o.value AS was_value,
            o.quality AS was_quality, o.document AS was_document
     FROM value_stage v
-    JOIN observation o ON (o.series_id, o.observed_at) = (v.series_id, v.observed_at)
+    CROSS JOIN LATERAL (
+        SELECT * FROM observation
+        WHERE (series_id, observed_at) = (v.series_id, v.observed_at)
+          AND observed_at BETWEEN %(first)s AND %(last)s
+        LIMIT 1
+    ) o
     WHERE (o.value, o.document) IS DISTINCT FROM (v.value, v.document)
       AND o.raw_id <> v.raw_id
       AND o.received_at <= v.received_at
@@ -132,14 +139,26 @@ WITH other AS (
            was_document, raw_id
     FROM other
     ON CONFLICT DO NOTHING
-), changed AS (
-    UPDATE observation o
-    SET value = v.value, document = v.document, received_at = v.received_at, raw_id = v.raw_id,
-        quality = (v.quality | 1)::smallint
-    FROM other v
-    WHERE (o.series_id, o.observed_at) = (v.series_id, v.observed_at)
 )
 SELECT position FROM other ORDER BY 1
+"""
+# What is compressed is decompressed before a row of it changes, at most 100,000 rows a
+# transaction by default: a batch of corrections may need more, and would be refused for ever.
+# Elsewhere the setting means nothing.
+CORRECT_ANY_NUMBER: Final[Query] = (
+    "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+)
+# series and times say again what the join says: only constants of the plan limit what TimescaleDB
+# decompresses, so this must never be planned once for all values (prepare=False).
+CORRECT: Final[Query] = """
+UPDATE observation o
+SET value = v.value, document = v.document, received_at = v.received_at, raw_id = v.raw_id,
+    quality = (v.quality | 1)::smallint
+FROM value_stage v
+WHERE v.position = ANY (%(positions)s::integer[])
+  AND (o.series_id, o.observed_at) = (v.series_id, v.observed_at)
+  AND o.series_id = ANY (%(series)s::integer[])
+  AND o.observed_at BETWEEN %(first)s AND %(last)s
 """
 
 INSERT_ALERT: Final[Query] = """

@@ -130,6 +130,18 @@ def test_a_correction_sent_again_is_a_duplicate(store: Store) -> None:
     assert store.rows("SELECT value FROM observation") == [(2.5,)]
 
 
+def test_any_number_of_corrections_in_one_batch(store: Store) -> None:
+    series = store.series()
+    times = [NOW - timedelta(minutes=m) for m in range(1500)]  # of two days
+    store.store(*((series, at, -1.0) for at in times))
+    later = NOW + timedelta(minutes=1)
+    outcome = store.store(*((series, at, at.minute / 4) for at in times), received_at=later)
+    assert (outcome.stored, outcome.corrections) == (0, 1500)
+    wrong = "SELECT count(*) FROM observation WHERE value <> extract(minute FROM observed_at) / 4"
+    assert store.rows(wrong) == [(0,)]
+    assert store.rows("SELECT count(*) FROM correction WHERE value = -1") == [(1500,)]
+
+
 def test_a_late_value_is_stored_flagged_and_does_not_move_the_latest(store: Store) -> None:
     series = store.series()
     store.store((series, NOW, 1.5))
@@ -425,6 +437,20 @@ def test_every_value_is_counted_once_as_new_duplicate_or_correction(
         (len(keys), len(keys))
     ]
     assert store.rows("SELECT observed_at FROM latest") == [(NOW + timedelta(seconds=max(keys)),)]
+
+
+def test_a_store_that_does_not_finish_in_time_is_said_to_be_away(store: Store) -> None:
+    database = Database(store.url, application="hurried", statement_timeout_s=0.3)
+    hurried = PostgresObservationWriter(database)
+    key = SeriesKey(entity=ENTITY, observed_property="co2")
+    series = hurried.series("t", key, "[ppm]", Actual())
+    batch = IngestBatch(values=[(series, NOW, NOW, 1, 1.0, 0)])
+    with psycopg.connect(store.url) as connection:
+        connection.execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Unavailable):
+            hurried.store(batch)
+    assert hurried.store(batch).stored == 1
+    database.close()
 
 
 def test_a_server_that_is_away_is_said_within_the_deadline() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from cityos.api.cap import atom, mapping
+from cityos.api.strict_route import StrictRoute
 from cityos.domain.alert import Alert
 from cityos.errors import InvalidRequest
 from cityos.ports import OrderBook
@@ -33,7 +34,7 @@ def router(
     ``tenant_of`` is a dependency that names the tenant of a request. ``public_url`` is where the
     world finds this server; without it links start with what the request itself used.
     """
-    routes = APIRouter(tags=["alerts"])
+    routes = APIRouter(tags=["alerts"], route_class=StrictRoute)
     tenant_parameter = Depends(tenant_of)
 
     def feed(

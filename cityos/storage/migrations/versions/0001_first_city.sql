@@ -1,5 +1,5 @@
 -- The first schema. Tenant is in every key; every table that grows has a retention rule
--- (see cityos/storage/retention.py). Hand-written: the comments say why.
+-- (see cityos/storage/maintenance.py). Hand-written: the comments say why.
 
 CREATE TABLE tenant (
     id          text PRIMARY KEY,

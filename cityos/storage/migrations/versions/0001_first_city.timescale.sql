@@ -27,12 +27,20 @@ CREATE INDEX raw_message_brin ON raw_message USING brin (received_at);
 SELECT create_hypertable('observation', by_range('observed_at', interval '7 days'),
                          create_default_indexes => false);
 
-ALTER TABLE observation SET (
-    timescaledb.compress,
-    timescaledb.compress_segmentby = 'series_id',
-    timescaledb.compress_orderby = 'observed_at DESC'
-);
-SELECT add_compression_policy('observation', interval '30 days');
+-- Old chunks take a twentieth of the room in columns. A batch of 1000 rows holds one series, so
+-- that reading a series, or correcting a value of it, opens only batches of that series.
+-- The Apache-2.0 edition has no compression: there the chunks stay as they are.
+DO $$
+BEGIN
+    IF current_setting('timescaledb.license') = 'timescale' THEN
+        ALTER TABLE observation SET (
+            timescaledb.compress,
+            timescaledb.compress_segmentby = 'series_id',
+            timescaledb.compress_orderby = 'observed_at DESC'
+        );
+        PERFORM add_compression_policy('observation', interval '30 days');
+    END IF;
+END $$;
 
 -- Chunks come by themselves; the functions are here so that the callers are the same.
 CREATE FUNCTION make_room_for_observations(times timestamptz[]) RETURNS void LANGUAGE sql AS $$
@@ -51,43 +59,6 @@ CREATE FUNCTION drop_raw_messages_before(before timestamptz) RETURNS integer LAN
     SELECT count(*)::integer FROM drop_chunks('raw_message', older_than => before);
 $$;
 
-CREATE FUNCTION drop_observations_before(before timestamptz) RETURNS integer LANGUAGE sql AS $$
+CREATE FUNCTION drop_observation_partitions(before timestamptz) RETURNS integer LANGUAGE sql AS $$
     SELECT count(*)::integer FROM drop_chunks('observation', older_than => before);
-$$;
-
--- Real-time aggregate: what is not materialised yet is counted from the rows. The refresh window
--- must stay inside the retention of the rows: refreshing a window whose rows are gone deletes it.
-CREATE MATERIALIZED VIEW rollup_hour
-WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
-SELECT series_id, time_bucket(interval '1 hour', observed_at) AS bucket,
-       count(value) AS count, sum(value) AS sum, min(value) AS minimum, max(value) AS maximum
-FROM observation
-GROUP BY series_id, time_bucket(interval '1 hour', observed_at)
-WITH NO DATA;
-
-SELECT add_continuous_aggregate_policy('rollup_hour',
-    start_offset => interval '30 days', end_offset => interval '1 hour',
-    schedule_interval => interval '10 minutes');
-
-CREATE FUNCTION mark_hours(hours timestamptz[], by_node smallint) RETURNS void LANGUAGE sql AS $$
-    SELECT NULL::void;
-$$;
-
-CREATE FUNCTION roll_up_hour(hour timestamptz) RETURNS void LANGUAGE sql AS $$
-    SELECT NULL::void;
-$$;
-
-CREATE FUNCTION hours_to_roll_up(before timestamptz, at_most integer)
-RETURNS SETOF timestamptz LANGUAGE sql STABLE AS $$
-    SELECT NULL::timestamptz WHERE false;
-$$;
-
-CREATE FUNCTION observation_hourly(series integer, since timestamptz, until timestamptz)
-RETURNS TABLE (bucket timestamptz, count bigint, sum double precision,
-               minimum double precision, maximum double precision)
-LANGUAGE sql STABLE AS $$
-    SELECT r.bucket, r.count, r.sum, r.minimum, r.maximum
-    FROM rollup_hour r
-    WHERE r.series_id = series AND r.bucket >= since AND r.bucket < until AND r.count > 0
-    ORDER BY 1;
 $$;

@@ -1,0 +1,109 @@
+"""Orders that services propose, and the person's decision on them."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from cityos.api import documents
+from cityos.api.strict_route import StrictRoute
+from cityos.api.v1 import mapping, wire
+from cityos.api.v1.routes.entities import Limit
+from cityos.api.visit import visit_of
+from cityos.domain.proposal import ProposalState
+from cityos.ports import ApiKey
+
+router = APIRouter(route_class=StrictRoute)
+
+DECIDE: Final = ("official", "admin")
+
+ProposalId = Annotated[str, Path(description="Id of the proposal.", max_length=200)]
+Note = Annotated[wire.Decision | None, Body(description="May be left out.")]
+
+
+@router.get(
+    "/v1/proposals",
+    operation_id="listProposals",
+    tags=["proposals"],
+    response_model=wire.Proposals,
+)
+def list_proposals(
+    request: Request,
+    state: Annotated[
+        ProposalState | None, Query(description="`pending` are those that wait for a decision.")
+    ] = None,
+    status: Annotated[
+        Literal["Actual", "Exercise"] | None, Query(description="Real ones or rehearsals.")
+    ] = None,
+    limit: Limit = 100,
+) -> Response:
+    """List proposals, newest first. For officials."""
+    visit = visit_of(request)
+    visit.require(*DECIDE)
+    found = visit.city.orders.proposals(visit.tenant.id, state=state, status=status, limit=limit)
+    return documents.page([mapping.proposal(each) for each in found], None)
+
+
+@router.get(
+    "/v1/proposals/{proposal_id}",
+    operation_id="getProposal",
+    tags=["proposals"],
+    response_model=wire.Proposal,
+)
+def get_proposal(request: Request, proposal_id: ProposalId) -> Response:
+    """Return one proposal with its evidence. For officials."""
+    visit = visit_of(request)
+    visit.require(*DECIDE)
+    return documents.document(
+        mapping.proposal(visit.city.orders.proposal(visit.tenant.id, proposal_id))
+    )
+
+
+@router.post(
+    "/v1/proposals/{proposal_id}/approve",
+    operation_id="approveProposal",
+    tags=["proposals"],
+    response_model=wire.Alert,
+)
+def approve_proposal(request: Request, proposal_id: ProposalId, decision: Note = None) -> Response:
+    """Approve a proposal: its alert is issued and goes out by every channel. For officials.
+
+    The answer is the alert. A proposal can be decided once; a second decision is a conflict.
+    """
+    visit = visit_of(request)
+    key = visit.require(*DECIDE)
+    city, tenant = visit.city, visit.tenant.id
+    alert = city.orders.approve(
+        tenant,
+        proposal_id,
+        issuer=city.issuer_of(tenant),
+        by=_by(key),
+        note=decision.note if decision else "",
+        now=city.clock.now(),
+    )
+    location = f"/v1/alerts/{alert.identifier}"
+    return documents.document(mapping.alert(alert), headers={"Location": location})
+
+
+@router.post(
+    "/v1/proposals/{proposal_id}/reject",
+    operation_id="rejectProposal",
+    tags=["proposals"],
+    response_model=wire.Proposal,
+)
+def reject_proposal(request: Request, proposal_id: ProposalId, decision: Note = None) -> Response:
+    """Reject a proposal: nothing is issued, and the decision is kept. For officials."""
+    visit = visit_of(request)
+    key = visit.require(*DECIDE)
+    proposal = visit.city.orders.reject(
+        visit.tenant.id,
+        proposal_id,
+        by=_by(key),
+        note=decision.note if decision else "",
+        now=visit.city.clock.now(),
+    )
+    return documents.document(mapping.proposal(proposal))
+
+
+def _by(key: ApiKey) -> str:
+    """Who decided, for the record: the name may be given twice, the id may not."""
+    return f"{key.name} ({key.id})"

@@ -1,0 +1,155 @@
+"""From proposal to alert over HTTP, and alerts in every form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from cityos.domain.alert_level import AlertLevel
+from cityos.domain.occasion import Exercise
+from cityos.ports import DeadLetter, IngestBatch
+from cityos.testing import builders as a
+from tests.api_town import Town, api_town
+
+CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+
+
+@pytest.fixture
+def town(database_url: str) -> Iterator[Town]:
+    with api_town(database_url) as town:
+        yield town
+
+
+def decide(
+    town: Town, proposal_id: str, decision: str, role: str = "official", **body: str
+) -> Any:
+    path = f"/v1/proposals/{proposal_id}/{decision}"
+    return town.client.post(path, headers=town.headers(role, {}), json=body or None)
+
+
+def test_a_proposal_shows_what_it_stands_on(town: Town) -> None:
+    made = town.alerts.propose(a.assessment("flood/seto"))
+    assert made is not None
+    [listed] = town.get("/v1/proposals?state=pending", "official").json()["items"]
+    assert listed["id"] == made.id
+    assert (listed["status"], listed["run"], listed["state"]) == ("Actual", None, "pending")
+    assessment = listed["assessment"]
+    assert (assessment["level"], assessment["hazard"]) == (4, "flood")
+    [evidence] = assessment["evidence"]
+    assert (evidence["value"], evidence["threshold"], evidence["unit"]) == (4.2, 4.0, "m")
+    assert town.get(f"/v1/proposals/{made.id}", "official").json() == listed
+
+
+def test_an_approval_issues_the_alert(town: Town) -> None:
+    made = town.alerts.propose(a.assessment("flood/seto"))
+    assert made is not None
+    answer = decide(town, made.id, "approve", note="確認済")
+    assert answer.status_code == 200
+    alert = answer.json()
+    assert (alert["status"], alert["message_type"], alert["level"]) == ("Actual", "Alert", 4)
+    assert alert["sender"] == "town.example.jp"
+    assert alert["infos"][0]["severity"] == "Extreme"
+    assert answer.headers["location"] == f"/v1/alerts/{alert['identifier']}"
+    assert town.get(answer.headers["location"]).json() == alert
+    assert town.get("/v1/alerts?in_force=true&ours=true").json()["items"] == [alert]
+    kept = town.get(f"/v1/proposals/{made.id}", "official").json()
+    assert (kept["state"], kept["decision_note"]) == ("approved", "確認済")
+    assert kept["decided_by"].startswith("the official (")
+    assert kept["alert_identifier"] == alert["identifier"]
+
+
+def test_a_decision_is_taken_once(town: Town) -> None:
+    made = town.alerts.propose(a.assessment("flood/seto"))
+    assert made is not None
+    assert decide(town, made.id, "reject", "admin").json()["state"] == "rejected"
+    again = decide(town, made.id, "approve")
+    assert again.status_code == 409
+    assert "rejected already" in again.json()["detail"]
+    assert town.get("/v1/alerts").json()["items"] == []
+
+
+def test_notes_have_limits(town: Town) -> None:
+    made = town.alerts.propose(a.assessment("flood/seto"))
+    assert made is not None
+    for note in ("x" * 2001, "a\0b", "\ud800"):
+        path = f"/v1/proposals/{made.id}/approve"
+        content = b'{"note": "%s"}' % note.encode("unicode_escape").replace(b"\\x00", b"\\u0000")
+        headers = {**town.headers("official", {}), "Content-Type": "application/json"}
+        assert town.client.post(path, headers=headers, content=content).status_code == 400
+    assert decide(town, made.id, "approve", nota="x").status_code == 400
+    assert decide(town, made.id, "approve").status_code == 200
+
+
+def test_a_rehearsal_is_asked_for_by_name(town: Town) -> None:
+    for key, occasion in (("a", None), ("b", Exercise("typhoon")), ("c", Exercise("flood"))):
+        made = town.alerts.propose(a.assessment(key), occasion=occasion)
+        assert made is not None
+        town.alerts.clock.advance(1)
+        assert decide(town, made.id, "approve").status_code == 200
+
+    def runs(query: str) -> list[tuple[str, str | None]]:
+        found = town.get(f"/v1/alerts?{query}").json()["items"]
+        return [(each["status"], each["run"]) for each in found]
+
+    assert runs("") == [("Actual", None)]
+    assert runs("status=Actual") == [("Actual", None)]
+    assert runs("status=Exercise") == [("Exercise", "flood"), ("Exercise", "typhoon")]
+    assert runs("status=Exercise&run=typhoon") == [("Exercise", "typhoon")]
+    proposals = town.get("/v1/proposals?status=Exercise", "official").json()["items"]
+    assert {each["run"] for each in proposals} == {"typhoon", "flood"}
+
+
+def test_in_a_practice_city_exercises_are_what_there_is(town: Town) -> None:
+    made = town.alerts.propose(
+        a.assessment("flood/x"), occasion=Exercise("practice"), tenant="drill"
+    )
+    assert made is not None
+    town.alerts.approve(made, tenant="drill")
+    [alert] = town.get("/v1/alerts", CityOS_Tenant="drill").json()["items"]
+    assert alert["status"] == "Exercise"
+    assert "EXERCISE" in alert["infos"][0]["headline"]["en"]
+
+
+def test_alerts_page_by_page(town: Town) -> None:
+    for number in range(5):
+        sent = a.NOON + timedelta(minutes=number // 2)  # some in the same second
+        town.alerts.hear(a.alert(f"alert-{number}", sent))
+    got, path = [], "/v1/alerts?limit=2&ours=false"
+    while path:
+        page = town.get(path).json()
+        got += [alert["identifier"] for alert in page["items"]]
+        path = page["next"]
+    assert got == ["alert-4", "alert-3", "alert-2", "alert-1", "alert-0"]
+    assert town.get("/v1/alerts?ours=true").json()["items"] == []
+
+
+def test_an_alert_as_cap(town: Town) -> None:
+    town.alerts.hear(a.alert("jma-1", infos=(a.info(level=AlertLevel.EVACUATE),)))
+    for response in (
+        town.get("/v1/alerts/jma-1", Accept="application/cap+xml"),
+        town.get("/v1/alerts/jma-1.cap"),
+    ):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("application/cap+xml")
+        document = etree.fromstring(response.content)
+        assert document.findtext(f"{CAP}identifier") == "jma-1"
+        assert document.findtext(f"{CAP}status") == "Actual"
+    assert town.get("/v1/alerts/jma-1").json()["identifier"] == "jma-1"
+    assert town.get("/v1/alerts/none").status_code == 404
+
+
+def test_refused_messages_are_shown_to_administrators(town: Town) -> None:
+    letters = [
+        DeadLetter("town", number, a.NOON, "acme", "d1", "t", payload, "too_large", "w", "$", "h")
+        for number, payload in enumerate((b"text", b"\xff\x00"))
+    ]
+    town.writer.store(IngestBatch(dead_letters=letters))
+    first = town.get("/v1/dead-letters?limit=1", "admin").json()
+    [binary] = first["items"]
+    assert (binary["payload"], binary["payload_base64"]) == (None, "/wA=")
+    [text] = town.get(first["next"], "admin").json()["items"]
+    assert (text["payload"], text["reason"], text["vendor"]) == ("text", "too_large", "acme")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from cityos.domain import topic
+from cityos.domain.occasion import Actual, Exercise
+from cityos.runtime import mqtt_access
+from cityos.runtime.mosquitto import access_list
+
+
+def matches(filter_: str, name: str) -> bool:
+    """MQTT 5, 4.7.1: ``+`` is one level, ``#`` the rest, its parent included."""
+    levels, wanted = name.split("/"), filter_.split("/")
+    for position, part in enumerate(wanted):
+        if part == "#":
+            return True
+        if position >= len(levels) or part not in ("+", levels[position]):
+            return False
+    return len(levels) == len(wanted)
+
+
+def may(filters: object, name: str) -> bool:
+    return any(matches(filter_, name) for filter_ in filters)  # type: ignore[attr-defined]
+
+
+ACME = mqtt_access.vendor("acme", tenants=["yaizu"])
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        (topic.observations("yaizu", "acme", "gauge-1"), True),
+        (topic.observations("yaizu", "other", "gauge-1"), False),
+        (topic.observations("shizuoka", "acme", "gauge-1"), False),
+        (topic.observations("yaizu", "acme", "gauge-1", run="drill"), False),
+        (topic.alert("yaizu", Actual(), "flood/x"), False),
+        (topic.errors("yaizu", "acme", "gauge-1"), False),
+    ],
+)
+def test_a_vendor_speaks_only_for_its_own_devices_in_its_own_city(
+    name: str, *, allowed: bool
+) -> None:
+    assert may(ACME.writes, name) is allowed
+
+
+def test_a_vendor_hears_what_was_wrong_with_its_own_messages_alone() -> None:
+    assert may(ACME.reads, topic.errors("yaizu", "acme", "gauge-1"))
+    assert not may(ACME.reads, topic.errors("yaizu", "other", "gauge-1"))
+    assert not may(ACME.reads, topic.observations("yaizu", "other", "gauge-1"))
+
+
+def test_a_rehearsal_cannot_speak_for_real() -> None:
+    writes = mqtt_access.REHEARSAL.writes
+    assert may(writes, topic.observations("yaizu", "acme", "gauge-1", run="drill"))
+    assert not may(writes, topic.observations("yaizu", "acme", "gauge-1"))
+
+
+def test_only_dispatch_can_issue_alerts() -> None:
+    for occasion in (Actual(), Exercise("drill")):
+        name = topic.alert("yaizu", occasion, "flood/x")
+        assert may(mqtt_access.DISPATCH.writes, name)
+        for user in (mqtt_access.INGEST, mqtt_access.REHEARSAL, ACME):
+            assert not may(user.writes, name)
+
+
+def test_a_speaker_stays_within_its_vendors() -> None:
+    feeds = mqtt_access.speaker("feeds", vendors=["jma"])
+    assert may(feeds.writes, topic.observations("yaizu", "jma", "jma_xml"))
+    assert not may(feeds.writes, topic.observations("yaizu", "acme", "gauge-1"))
+
+
+def test_the_access_file_gives_alerts_to_all_and_the_rest_to_whom_it_belongs() -> None:
+    text = access_list([mqtt_access.DISPATCH, ACME])
+    assert text == (
+        "user dispatch\n"
+        "topic write cityos/v1/+/alerts/#\n"
+        "topic read cityos/v1/+/alerts/#\n"
+        "user acme\n"
+        "topic write cityos/v1/yaizu/acme/+/observations\n"
+        "topic read cityos/v1/yaizu/acme/+/errors\n"
+        "topic read cityos/v1/+/alerts/#\n"
+    )
