@@ -16,7 +16,7 @@ from tests.bench.stage import TENANT, Stage
 
 _CONNECTIONS = 8
 _THERMOMETER = "urn:ngsi-ld:Thermometer:bench:0"
-LATEST = f"/v1/latest?entity={_THERMOMETER}&observed_property=air_temperature"
+LATEST = f"/v1/latest?entity={_THERMOMETER}&property=air_temperature"
 LAST_100 = f"/v1/entities/{_THERMOMETER}/history/air_temperature?limit=100"
 NEWEST = datetime(2026, 11, 22, tzinfo=UTC)
 

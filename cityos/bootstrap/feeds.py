@@ -1,0 +1,84 @@
+"""``cityos feeds``: polls the sources of every device whose adapter is a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+
+from cityos.bootstrap import connect
+from cityos.bootstrap.process import run_until_stopped, stop_event
+from cityos.clock import SystemClock
+from cityos.domain import topic
+from cityos.ingest.feed_source import FeedSource
+from cityos.ingest.feeds import FeedPoller
+from cityos.messaging.mqtt import MqttPublisher
+from cityos.plugins.discovery import Plugins, discover
+from cityos.ports import Registry
+from cityos.settings import Settings
+from cityos.storage.database import Database
+from cityos.storage.registry import PostgresRegistry
+
+USER: Final = "feeds"
+_CLIENT_ID: Final = "cityos-feeds"
+_EVERY_S: Final = 300.0
+
+_log = structlog.get_logger("feeds")
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: polling has died; the supervisor starts the process again.
+    """
+    found = connect.addresses(settings, "database_url", "mqtt_url")
+    stopping = stop_event()
+    database = Database(found.database_url, application="cityos-feeds", max_size=1)
+    plugins = discover(settings=settings.plugins)
+    try:
+        sources = list(feed_sources(settings, plugins, PostgresRegistry(database)))
+    finally:
+        database.close()
+    if not sources:
+        _log.info("no device of this city has a feed: nothing to poll")
+        run_until_stopped(healthy=lambda: True, stopping=stopping)
+        return
+    publisher = MqttPublisher(found.mqtt_url(USER), client_id=_CLIENT_ID)
+    memory = settings.home / "feeds"
+    memory.mkdir(mode=0o700, exist_ok=True)
+    poller = FeedPoller(sources, publisher, SystemClock(), memory=memory)
+    poller.start()
+    try:
+        run_until_stopped(
+            healthy=lambda: poller.healthy,
+            ready=lambda: publisher.connections > 0,
+            stopping=stopping,
+        )
+    finally:
+        poller.stop()
+        publisher.close()
+
+
+def feed_sources(settings: Settings, plugins: Plugins, registry: Registry) -> Iterator[FeedSource]:
+    """Yield a source for each enabled device with a feed adapter.
+
+    Raises:
+        InvalidPlugin: a feed breaks the contract.
+        Unavailable: the registry does not answer.
+    """
+    for tenant in registry.tenants():
+        for device in registry.devices(tenant.id):
+            if not device.enabled or device.adapter not in plugins.feeds:
+                continue
+            manifest, feed = plugins.feeds[device.adapter]
+            yield FeedSource(
+                id=f"{tenant.id}.{device.vendor}.{device.id}",
+                feed=feed,
+                urls=settings.feed_urls.get(device.adapter, manifest.urls),
+                every_s=settings.feed_interval_s or manifest.every_s or _EVERY_S,
+                topic=topic.observations(tenant.id, device.vendor, device.id),
+                device=device.id,
+                settings=device.settings,
+            )

@@ -1,0 +1,126 @@
+"""What has to be there before a city's processes start: schema, demo city, first key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cityos.bootstrap import connect
+from cityos.bootstrap.demo import demo_city
+from cityos.bootstrap.keys import key_ring
+from cityos.domain.entity import Device, Entity
+from cityos.errors import InvalidRequest
+from cityos.ports import CityReader, EntityQuery
+from cityos.rehearsal import city_files
+from cityos.settings import Settings
+from cityos.storage import database
+from cityos.storage.database import Database
+from cityos.storage.reader import PostgresCityReader
+from cityos.storage.registry import PostgresRegistry
+
+_FIRST_KEY: Final = "first administrator"
+_TRIED_ADAPTER: Final = "cityos_json"
+_TRIED_TYPE: Final = "WaterLevelGauge"
+_GAUGES: Final = 200
+
+
+def migrate(settings: Settings, *, sql_only: bool, timescale: bool) -> None:
+    """Raises Unavailable; SetupFailed when there is no database to migrate."""
+    if sql_only:
+        database.migrate("postgresql://", sql_only=True, timescale=timescale)
+    elif timescale:
+        raise InvalidRequest("--timescale goes with --sql; otherwise the server is asked")
+    else:
+        database.migrate(connect.addresses(settings, "database_url").database_url)
+
+
+def run(settings: Settings) -> str:
+    """Do everything that `cityos up` needs first; safe to repeat. Return JSON.
+
+    ``vendors``: each vendor's tenants; ``admin_key``: the first key of the tenant, if it was made
+    just now; ``example``: a reading that a device may publish, or null.
+    """
+    url = connect.addresses(settings, "database_url").database_url
+    database.migrate(url)
+    store = Database(url, application="cityos-prepare", max_size=2)
+    try:
+        registry, reader = PostgresRegistry(store), PostgresCityReader(store)
+        if settings.demo:
+            city_files.register(demo_city(), registry)
+        tenants = [tenant.id for tenant in registry.tenants()]
+        devices = {tenant: registry.devices(tenant) for tenant in tenants}
+        known = settings.tenant in tenants
+        result = {
+            "vendors": _vendors(devices),
+            "admin_key": _first_key(settings, store) if known else "",
+            "example": _example(settings.tenant, reader, devices[settings.tenant])
+            if known
+            else None,
+        }
+    finally:
+        store.close()
+    return json.dumps(result)
+
+
+def load_city(settings: Settings, folder: Path) -> str:
+    """Create or update a city from a folder of tables; return what to tell.
+
+    Raises:
+        InvalidRequest: a table is wrong; names the file and the line.
+    """
+    city = city_files.load(folder)
+    store = Database(
+        connect.addresses(settings, "database_url").database_url, application="cityos-load"
+    )
+    try:
+        city_files.register(city, PostgresRegistry(store))
+    finally:
+        store.close()
+    return (
+        f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices. "
+        "Vendors that are new get their MQTT credential when the embedded broker starts again."
+    )
+
+
+def _vendors(devices: Mapping[str, Sequence[Device]]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for tenant, of_tenant in devices.items():
+        for device in of_tenant:
+            found.setdefault(device.vendor, set()).add(tenant)
+    return {vendor: sorted(tenants) for vendor, tenants in sorted(found.items())}
+
+
+def _first_key(settings: Settings, store: Database) -> str:
+    """Make an administrator's key where the tenant has none; return its text, else nothing."""
+    ring = key_ring(settings, store)
+    if any(key.role == "admin" and not key.revoked_at for key in ring.keys(settings.tenant)):
+        return ""
+    _, text = ring.issue(settings.tenant, name=_FIRST_KEY, role="admin")
+    return text
+
+
+def _example(
+    tenant: str, reader: CityReader, devices: Sequence[Device]
+) -> Mapping[str, Any] | None:
+    """Choose a river gauge that speaks the city's own format."""
+    query = EntityQuery(type=_TRIED_TYPE, limit=_GAUGES)
+    gauges: dict[str, Entity] = {
+        found.entity.id: found.entity for found in reader.find_entities(tenant, query)
+    }
+    for device in devices:
+        gauge = gauges.get(device.entity)
+        if device.adapter == _TRIED_ADAPTER and gauge is not None and gauge.position is not None:
+            return {
+                "tenant": tenant,
+                "vendor": device.vendor,
+                "device": device.id,
+                "entity": gauge.id,
+                "longitude": gauge.position.longitude,
+                "latitude": gauge.position.latitude,
+                "property": "water_level",
+                "value": 1.23,
+                "unit": "m",
+            }
+    return None

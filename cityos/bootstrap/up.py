@@ -1,0 +1,250 @@
+"""``cityos up``: a whole city under one supervisor, and what is said about it to a person."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from cityos.bootstrap import connect
+from cityos.bootstrap.welcome import Welcome, print_welcome
+from cityos.clock import SystemClock
+from cityos.errors import SetupFailed
+from cityos.runtime import mqtt_access
+from cityos.runtime.account import Account
+from cityos.runtime.mqtt_access import MqttUser
+from cityos.runtime.ports import free_port, is_free
+from cityos.runtime.process import mark_of, run
+from cityos.runtime.running import Addresses, RunningCity, lock, open_home
+from cityos.runtime.service import log_path
+from cityos.runtime.stack import Stack, StackPlan
+from cityos.runtime.supervisor import Part, Supervisor
+from cityos.settings import Settings
+
+_DEFAULT_HTTP_PORT: Final = 8080
+_METRICS_PORTS: Final = {"ingest": 9464, "dispatch": 9465}
+"""Preferred ones; others are taken where these are in use."""
+_PREPARE_TIMEOUT_S: Final = 300.0
+_READY_WITHIN_S: Final = 90.0
+_CHECK_TIMEOUT_S: Final = 2.0
+_OK: Final = 200
+_ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+def up(settings: Settings, console: Console, *, after_ready: Callable[[], None]) -> int:
+    """Run the city until it is asked to stop; return the exit code of the command.
+
+    ``after_ready`` is called once everything answers and the welcome has been printed.
+
+    Raises:
+        Conflict: it runs already.
+        SetupFailed: something that is needed does not start; all that did is stopped again.
+    """
+    home = settings.home
+    open_home(home, others_may_pass=os.geteuid() == 0)
+    with lock(home):
+        secrets = connect.secrets(settings)
+        stack = Stack(
+            StackPlan(
+                home=home,
+                database_url=settings.database_url,
+                mqtt_url=settings.mqtt_url,
+                redis_url=settings.redis_url,
+                mqtt_host=settings.mqtt_host,
+                mqtt_port=_wanted_mqtt_port(settings),
+            ),
+            secrets=secrets,
+        )
+        port = _http_port(settings)
+        metrics_ports = {name: free_port(number) for name, number in _METRICS_PORTS.items()}
+        url = f"http://{_reachable_host(settings.http_host)}:{port}"
+        supervisor = Supervisor(
+            home=home,
+            folder=Path.cwd(),
+            stack=stack,
+            parts=_parts(settings, port, metrics_ports),
+            clock=SystemClock(),
+            say=lambda news: console.print(
+                news, style="yellow", highlight=False, markup=False, soft_wrap=True
+            ),
+            checks=[lambda: _is_ready(url)],
+        )
+        supervisor.watch_signals()
+        launch = _Launch(settings, console, stack, supervisor, url, metrics_ports)
+        try:
+            return launch.run(after_ready)
+        finally:
+            supervisor.stop()
+            RunningCity.forget(home)
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """One run of a city, from its servers to its end."""
+
+    settings: Settings
+    console: Console
+    stack: Stack
+    supervisor: Supervisor
+    url: str
+    metrics_ports: Mapping[str, int]
+
+    def run(self, after_ready: Callable[[], None]) -> int:
+        left = self.supervisor.clear_leftovers()
+        if left:
+            self._say(f"stopped {left} processes that a killed run had left behind")
+        self._say("starting the servers")
+        self._record(Addresses(database_url=self.stack.start_store(), redis_url="", mqtt_urls={}))
+        prepared = _prepare(self.settings)
+        try:
+            addresses = self.stack.start_messaging(_mqtt_users(prepared["vendors"]))
+            self._record(addresses)
+            self._say("starting the city")
+            ready = self.supervisor.start(_READY_WITHIN_S)
+        except BaseException:
+            self._save_key(prepared)
+            raise
+        if not ready:
+            self._save_key(prepared)
+            return 0
+        self._record(addresses, ready=True)
+        self._welcome(prepared)
+        after_ready()
+        self.supervisor.run()
+        self._say("stopping")
+        self.supervisor.stop()
+        self._say(f"stopped; the data is kept in {self.settings.home}")
+        return 0
+
+    def _record(self, addresses: Addresses, *, ready: bool = False) -> None:
+        """Let other commands know what runs; the processes find the servers this way."""
+        supervisor = mark_of(os.getpid())
+        if supervisor is None:
+            raise SetupFailed("/proc is not mounted: CityOS needs Linux with /proc")
+        RunningCity(
+            supervisor=supervisor,
+            addresses=addresses,
+            http_url=self.url,
+            servers=self.stack.describe(),
+            ready=ready,
+        ).write(self.settings.home)
+
+    def _welcome(self, prepared: Mapping[str, Any]) -> None:
+        metrics = {
+            name: f"http://127.0.0.1:{port}/metrics" for name, port in self.metrics_ports.items()
+        }
+        print_welcome(
+            self.console,
+            Welcome(
+                url=self.url,
+                home=self.settings.home,
+                servers=self.stack.describe(),
+                metrics=metrics,
+                broker=self.stack.broker,
+                admin_key=prepared["admin_key"],
+                example=prepared["example"],
+            ),
+        )
+
+    def _save_key(self, prepared: Mapping[str, Any]) -> None:
+        """The first key is made once: a start that goes no further must not lose it."""
+        if prepared["admin_key"]:
+            self._say(f"administrator's key, shown only this once: {prepared['admin_key']}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _parts(settings: Settings, port: int, metrics_ports: Mapping[str, int]) -> list[Part]:
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cityos", "--home", str(settings.home), *arguments]
+
+    parts = [
+        *(
+            Part(name=name, argv=command(name, "--metrics-port", str(number)))
+            for name, number in metrics_ports.items()
+        ),
+        Part(name="api", argv=command("api", "--port", str(port)), says_ready=False),
+    ]
+    if settings.feeds:
+        parts.append(Part(name="feeds", argv=command("feeds"), needed=False))
+    if settings.demo:
+        parts.append(Part(name="simulate", argv=command("simulate"), needed=False))
+    return parts
+
+
+def _prepare(settings: Settings) -> dict[str, Any]:
+    """Migrate and make the demo city, in a process of its own that takes its memory with it."""
+    argv = [sys.executable, "-m", "cityos", "--home", str(settings.home), "prepare"]
+    output = run(
+        [*argv, "--demo" if settings.demo else "--no-demo"],
+        account=Account("self"),
+        folder=Path.cwd(),
+        timeout_s=_PREPARE_TIMEOUT_S,
+        log=log_path(settings.home, "prepare"),
+        environment=None,
+    )
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def _mqtt_users(vendors: dict[str, list[str]]) -> list[MqttUser]:
+    """The broker's users; ``vendors`` has each vendor's tenants."""
+    return [
+        mqtt_access.INGEST,
+        mqtt_access.DISPATCH,
+        mqtt_access.REHEARSAL,
+        mqtt_access.speaker("feeds", vendors=sorted(vendors)),
+        mqtt_access.speaker("simulator", vendors=sorted(vendors)),
+        *(mqtt_access.vendor(name, tenants=tenants) for name, tenants in sorted(vendors.items())),
+    ]
+
+
+def _http_port(settings: Settings) -> int:
+    """Raises SetupFailed: the port that was asked for is taken."""
+    host = settings.http_host
+    if settings.http_port is None:
+        return free_port(_DEFAULT_HTTP_PORT, host=host)
+    if not is_free(settings.http_port, host):
+        message = (
+            f"port {settings.http_port} on {host} is taken by another program: stop it, or set "
+            "CITYOS_HTTP_PORT to another one (unset, a free one is found)"
+        )
+        raise SetupFailed(message)
+    return settings.http_port
+
+
+def _wanted_mqtt_port(settings: Settings) -> int:
+    """Raises SetupFailed: the port that was asked for is taken."""
+    port = settings.mqtt_port
+    if port is not None and not settings.mqtt_url and not is_free(port, settings.mqtt_host):
+        message = (
+            f"port {port} on {settings.mqtt_host} is taken by another program: stop it, or set "
+            "CITYOS_MQTT_PORT to another one (unset, a free one is found)"
+        )
+        raise SetupFailed(message)
+    return port or 0
+
+
+def _reachable_host(host: str) -> str:
+    if host in _ANY_ADDRESS:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _is_ready(url: str) -> bool:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_CHECK_TIMEOUT_S)
+    try:
+        connection.request("GET", "/v1/ready")
+        return connection.getresponse().status == _OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

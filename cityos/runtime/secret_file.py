@@ -1,0 +1,48 @@
+"""Secrets that this machine made itself: random, one file, readable by its owner alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+_BYTES: Final = 24
+
+
+class SecretFile:
+    """Named secrets in a JSON file of mode 600. A secret is made the first time it is asked for.
+
+    They hold only ``A-Z a-z 0-9 _ -``: they stand in URLs, configuration files and shell lines
+    as they are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, name: str) -> str:
+        known = self._read()
+        if name not in known:
+            # letters first: a leading - would read as an option on a command line
+            known[name] = "k" + secrets.token_urlsafe(_BYTES)
+            self._write(known)
+        return known[name]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+
+    def _write(self, known: dict[str, str]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_name(f".{self._path.name}.new")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)

@@ -1,0 +1,326 @@
+"""Real servers for the tests: PostgreSQL, an MQTT broker and Redis as child processes.
+
+They start when the first test asks for them, and end with the session. Which programs are used:
+the machine's own where there are any, else the wheels'; ``--servers wheel`` (or
+``CITYOS_TEST_SERVERS=wheel``) forces the wheels'. ``CITYOS_TEST_DATABASE_URL`` points everything
+that asks for ``database_url`` at another server, for example one with TimescaleDB: a superuser's
+URL, for every test gets a database of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cityos.runtime import mqtt_access, ports, programs
+from cityos.runtime.broker import MqttBroker
+from cityos.runtime.mosquitto import start_mosquitto
+from cityos.runtime.postgres import PostgresServer, start_postgres
+from cityos.runtime.redis_server import RedisServer, start_redis
+from cityos.runtime.rumqttd import start_rumqttd
+from cityos.runtime.secret_file import SecretFile
+from cityos.storage import database
+
+MQTT_VENDORS = ("demo", "jma", "acme", "other", "yaizu", "fukui")
+MQTT_USERS = (
+    mqtt_access.INGEST,
+    mqtt_access.DISPATCH,
+    mqtt_access.REHEARSAL,
+    mqtt_access.speaker("simulator", vendors=["+"]),
+    mqtt_access.speaker("feeds", vendors=["jma"]),
+    *(mqtt_access.vendor(name, tenants=["+"]) for name in MQTT_VENDORS),
+)
+
+
+class TestSettings(BaseSettings):
+    """``CITYOS_TEST_...`` in the environment."""
+
+    __test__ = False
+    model_config = SettingsConfigDict(env_prefix="CITYOS_TEST_")
+
+    database_url: str = ""
+    servers: Literal["any", "machine", "wheel"] = "any"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=["any", "machine", "wheel"],
+        help="which server programs the fixtures use (default: the machine's, else the wheels')",
+    )
+
+
+@pytest.fixture(scope="session")
+def test_settings(pytestconfig: pytest.Config) -> TestSettings:
+    settings = TestSettings()
+    chosen = pytestconfig.getoption("--servers")
+    return settings.model_copy(update={"servers": chosen}) if chosen else settings
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that the servers' accounts can reach; pytest's own is private to the user."""
+    folder = Path(tempfile.mkdtemp(prefix="cityos-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def new_home(server_folder: Path) -> Callable[[], Path]:
+    """Makes state folders for servers that a test starts and stops itself."""
+
+    def make() -> Path:
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=server_folder))
+        home.chmod(0o711)
+        return home
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres_programs(test_settings: TestSettings) -> list[programs.Program]:
+    return _chosen(programs.postgres_programs(), test_settings)
+
+
+@pytest.fixture(scope="session")
+def redis_programs(test_settings: TestSettings) -> list[programs.Program]:
+    return _chosen(programs.redis_programs(), test_settings)
+
+
+@pytest.fixture(scope="session")
+def broker_programs(test_settings: TestSettings) -> list[programs.Program]:
+    found = [*programs.mosquitto_programs(), *programs.rumqttd_programs()]
+    return _chosen(found, test_settings)
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server(
+    server_folder: Path, postgres_programs: list[programs.Program]
+) -> Iterator[PostgresServer]:
+    """One server for the session, without fsync: no test of the session pulls its plug."""
+    home = server_folder / "session-postgres"
+    home.mkdir(mode=0o711)
+    server = start_postgres(
+        home, postgres_programs, secrets=_secrets(home), port=ports.free_port(), durable=False
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def database_server_url(
+    test_settings: TestSettings, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """Where databases for tests are made."""
+    if test_settings.database_url:
+        yield test_settings.database_url
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def template_database(database_server_url: str) -> Iterator[str]:
+    """A migrated database that nobody may enter, for cloning takes milliseconds, migrating not."""
+    name = f"cityos_template_{os.getpid()}"
+    _execute(database_server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    database.migrate(_with_database(database_server_url, name))
+    # TimescaleDB's workers stay connected, which would forbid cloning
+    _execute(
+        database_server_url,
+        sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)),
+        sql.SQL(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+        ).format(sql.Literal(name)),
+    )
+    yield name
+    _drop(database_server_url, name)
+
+
+@pytest.fixture(scope="session")
+def _database_numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def database_url(
+    database_server_url: str, template_database: str, _database_numbers: Iterator[int]
+) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    with _database(database_server_url, template_database, next(_database_numbers)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    database_server_url: str, template_database: str, _database_numbers: Iterator[int]
+) -> Iterator[str]:
+    """The URL of a migrated database that the tests of a module share."""
+    with _database(database_server_url, template_database, next(_database_numbers)) as url:
+        yield url
+
+
+@contextmanager
+def _database(server_url: str, template: str, number: int) -> Iterator[str]:
+    name = f"cityos_test_{os.getpid()}_{number}"
+    _execute(
+        server_url,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(template)
+        ),
+    )
+    yield _with_database(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def start_own_postgres(
+    new_home: Callable[[], Path], postgres_programs: list[programs.Program]
+) -> Iterator[Callable[..., PostgresServer]]:
+    """``start(home=None, *, port=0, durable=True)`` starts a server that the test may stop or
+    kill; give the same ``home`` and ``port`` to start it again with its data.
+    """
+    started: list[PostgresServer] = []
+
+    def start(home: Path | None = None, *, port: int = 0, durable: bool = True) -> PostgresServer:
+        where = home or new_home()
+        server = start_postgres(
+            where,
+            postgres_programs,
+            secrets=_secrets(where),
+            port=port or ports.free_port(),
+            durable=durable,
+        )
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+# --- MQTT ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mqtt_broker(
+    server_folder: Path, broker_programs: list[programs.Program]
+) -> Iterator[MqttBroker]:
+    """One broker for the session. Its users: see ``MQTT_USERS``; vendors may use any tenant."""
+    home = server_folder / "session-mqtt"
+    home.mkdir(mode=0o711)
+    broker = _start_broker(broker_programs, home, ports.free_port())
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def start_own_broker(
+    new_home: Callable[[], Path], broker_programs: list[programs.Program]
+) -> Iterator[Callable[..., MqttBroker]]:
+    """``start(home=None, *, port=0)`` starts a broker that the test may stop or kill."""
+    started: list[MqttBroker] = []
+
+    def start(home: Path | None = None, *, port: int = 0) -> MqttBroker:
+        broker = _start_broker(broker_programs, home or new_home(), port or ports.free_port())
+        started.append(broker)
+        return broker
+
+    yield start
+    for broker in started:
+        broker.stop()
+
+
+# --- Redis --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    server_folder: Path, redis_programs: list[programs.Program]
+) -> Iterator[RedisServer]:
+    home = server_folder / "session-redis"
+    home.mkdir(mode=0o711)
+    server = start_redis(home, redis_programs, secrets=_secrets(home), port=ports.free_port())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The session's Redis, emptied for this test."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def free_port() -> int:
+    return ports.free_port()
+
+
+# --- how ----------------------------------------------------------------------------------------
+
+
+def _secrets(home: Path) -> SecretFile:
+    return SecretFile(home / "secrets.json")
+
+
+def _chosen(found: Sequence[programs.Program], settings: TestSettings) -> list[programs.Program]:
+    fitting = [p for p in found if settings.servers in ("any", p.origin)]
+    if not fitting:
+        pytest.skip(f"no server program for --servers {settings.servers}")
+    return fitting
+
+
+def _start_broker(found: list[programs.Program], home: Path, port: int) -> MqttBroker:
+    program = found[0]
+    if program in programs.mosquitto_programs():
+        return start_mosquitto(
+            home, program, users=MQTT_USERS, secrets=_secrets(home), host="127.0.0.1", port=port
+        )
+    return start_rumqttd(
+        home,
+        program,
+        users=MQTT_USERS,
+        secrets=_secrets(home),
+        host="127.0.0.1",
+        port=port,
+        port_v5=ports.free_port(),
+    )
+
+
+def _with_database(url: str, name: str) -> str:
+    return (
+        psycopg.conninfo.make_conninfo(url, dbname=name)
+        if "://" not in url
+        else (f"{url.rpartition('/')[0]}/{name}")
+    )
+
+
+def _execute(url: str, *statements: sql.Composed) -> None:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _drop(url: str, name: str) -> None:
+    _execute(
+        url,
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)),
+    )
