@@ -47,9 +47,7 @@ class City:
         raw_id: int = 7,
     ) -> None:
         handle = self.writer.series(tenant, key, "m", Actual())
-        batch = IngestBatch(
-            values=[(handle, at, NOW, raw_id, value, 0) for at, value in values]
-        )
+        batch = IngestBatch(values=[(handle, at, NOW, raw_id, value, 0) for at, value in values])
         self.writer.store(batch)
 
     def put(self, *entities: Entity, tenant: str = "yaizu") -> None:
@@ -60,9 +58,7 @@ class City:
 def city(module_database_url: str) -> Iterator[City]:
     database_url = module_database_url
     with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "TRUNCATE tenant, series, observation, latest, dead_letter CASCADE"
-        )
+        connection.execute("TRUNCATE tenant, series, observation, latest, dead_letter CASCADE")
     database = Database(database_url, application="test", max_size=3, autocommit=True)
     written = Database(database_url, application="test-write", max_size=2)
     registry = PostgresRegistry(written)

@@ -86,9 +86,7 @@ _readings = st.lists(
 def test_hours_are_those_of_the_values_after_every_step(
     store: SeriesStore, steps: list[str | list[tuple[int, datetime, float | str]]]
 ) -> None:
-    store.connection.execute(
-        "TRUNCATE observation, correction, latest, rollup_hour, rollup_dirty"
-    )
+    store.connection.execute("TRUNCATE observation, correction, latest, rollup_hour, rollup_dirty")
     both = [store.series("urn:test:a"), store.series("urn:test:b")]
     for series in both:
         series.latest_at = None

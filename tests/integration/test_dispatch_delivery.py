@@ -77,15 +77,20 @@ class Line:
 
 @pytest.fixture
 def line(city: AlertPath, mqtt_broker: MqttBroker) -> Iterator[Line]:
-    """The channel over the session's broker, which is left without retained alerts."""
+    """The channel over the session's broker, without retained alerts before and after."""
     made = Line(city, mqtt_broker)
+    forget_alerts(made, mqtt_broker)
     yield made
-    with Ears(mqtt_broker, TOPICS) as ears:
+    forget_alerts(made, mqtt_broker)
+    made.publisher.close()
+
+
+def forget_alerts(line: Line, broker: MqttBroker) -> None:
+    with Ears(broker, TOPICS) as ears:
         while not ears.silent():
             pass
         for topic in ears.topics:
-            made.publisher.publish(topic, b"", retain=True, timeout_s=5)
-    made.publisher.close()
+            line.publisher.publish(topic, b"", retain=True, timeout_s=5)
 
 
 def issue(

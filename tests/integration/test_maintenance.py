@@ -68,6 +68,23 @@ def test_partitions_are_made_ahead_and_dropped_when_their_time_is_over(
         ).fetchone() == (True, True)
 
 
+def test_messages_go_when_their_days_are_over(maintenance: Maintenance, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        times = [NOW - timedelta(days=days) for days in (40, 10, 0)]
+        connection.execute("SELECT make_room_for_raw_messages(%s)", (times,))
+        for number, at in enumerate(times):
+            connection.execute(
+                "INSERT INTO raw_message (id, received_at, origin_id, payload)"
+                " VALUES (%s, %s, 1, '')",
+                (number, at),
+            )
+        maintenance.round()
+        assert connection.execute("SELECT id FROM raw_message ORDER BY id").fetchall() == [
+            (1,),
+            (2,),
+        ]
+
+
 def test_old_refusals_and_deliveries_go(maintenance: Maintenance, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         for number, days in enumerate((1, 100)):
