@@ -469,6 +469,22 @@ class OrderBook(Protocol):
         ...
 
 
+class OrderRenewals(Protocol):
+    """Orders that are about to lapse although what they were issued for still stands."""
+
+    def propose_due(self, now: datetime) -> Sequence[tuple[str, Proposal]]:
+        """Propose to carry on each order in force that expires within ``RENEW_BEFORE``.
+
+        Return each new proposal with its tenant, Actual before Exercise. None for a situation
+        that waits for a decision, was assessed to stand down, or whose renewal was rejected for
+        this expiry. An order that lapsed less than ``ORDER_VALID_FOR`` ago is asked about too:
+        nobody may have been there in time.
+
+        Raises Unavailable.
+        """
+        ...
+
+
 class Outbox(Protocol):
     """What has to leave. At least once: a delivery is repeated until it has succeeded."""
 

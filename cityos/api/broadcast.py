@@ -5,7 +5,8 @@
 
 A client has a bounded queue. One that reads too slowly loses ``latest`` events, whose place the
 next ones take, and is told so once (``event: gap``); alerts are never dropped: a client that
-cannot even take those is disconnected, and resumes with ``Last-Event-ID``.
+cannot even take those is disconnected, and resumes with ``Last-Event-ID``. What is sent again
+to a client that resumes is not held against it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fastapi.sse import format_sse_event
 
 from cityos.api.metrics import ApiMetrics
 from cityos.domain.alert import Alert
-from cityos.errors import Unavailable
+from cityos.errors import TooManyRequests, Unavailable
 from cityos.ports import LatestValue
 
 GATHER_S: Final = 0.25
@@ -28,9 +29,12 @@ _MOST_QUEUED: Final = 64
 _MOST_ITEMS: Final = 500
 """Values in one event; more become several events."""
 _PIECE_BYTES: Final = 64 * 1024
+_TRY_AGAIN_S: Final = 30
+"""When to ask again for a stream that the caller's others leave no room for."""
 
 GAP: Final = format_sse_event(
-    event="gap", data_str='{"detail":"values were left out; read /v1/latest again"}'
+    event="gap",
+    data_str='{"detail":"values or alerts were left out; read /v1/latest and /v1/alerts again"}',
 )
 
 
@@ -46,12 +50,17 @@ class EventWriter(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One listener. ``statuses``: of which alerts; ``dataset``: of which series."""
+    """One listener. ``statuses``: of which alerts; ``dataset``: of which series.
 
+    ``replayed`` are the alerts that were told before it came; they are bounded by who adds them.
+    """
+
+    caller: str
     tenant: str
     dataset: str
     statuses: frozenset[str]
     queue: deque[bytes] = field(default_factory=deque)
+    replayed: deque[bytes] = field(default_factory=deque)
     alerts: deque[bytes] = field(default_factory=deque)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     gap: bool = False
@@ -60,10 +69,10 @@ class Client:
     def take(self) -> bytes:
         """Return what waits, alerts first, as much as goes into one piece."""
         piece = bytearray()
-        for waiting in (self.alerts, self.queue):
+        for waiting in (self.replayed, self.alerts, self.queue):
             while waiting and len(piece) < _PIECE_BYTES:
                 piece += waiting.popleft()
-        if not self.alerts and not self.queue:
+        if not self.replayed and not self.alerts and not self.queue:
             if self.gap:
                 piece += GAP
                 self.gap = False
@@ -106,12 +115,22 @@ class Broadcast:
         """The cities that somebody listens to."""
         return {client.tenant for client in list(self._clients)}
 
-    def join(self, tenant: str, *, dataset: str, statuses: Iterable[str]) -> Client:
-        """Raises Unavailable when there are too many listeners already."""
+    def join(
+        self, tenant: str, *, caller: str, most: int, dataset: str, statuses: Iterable[str]
+    ) -> Client:
+        """Let a client listen, the caller's ``most``-th at the latest.
+
+        Raises:
+            TooManyRequests: the caller listens as often as it may already.
+            Unavailable: there are too many listeners already.
+        """
+        if sum(client.caller == caller for client in self._clients) >= most:
+            message = f"{most} live streams at a time are allowed here; close one of them"
+            raise TooManyRequests(message, retry_after_s=_TRY_AGAIN_S)
         if len(self._clients) >= self._most_clients:
             message = f"{self._most_clients} clients listen already, which is the most"
             raise Unavailable(message)
-        client = Client(tenant, dataset, frozenset(statuses))
+        client = Client(caller, tenant, dataset, frozenset(statuses))
         self._clients.add(client)
         self._metrics.live_clients.set(len(self._clients))
         return client
@@ -129,7 +148,7 @@ class Broadcast:
 
     def tell_alert(self, tenant: str, alert: Alert, *, replayed: bool = False) -> None:
         event = self._writer.alert(alert, replayed=replayed)
-        self._call(self._send_alert, tenant, event, alert.status)
+        self._call(self._send_alert, tenant, event, alert.status, replayed)
 
     def _call(self, function: object, *arguments: object) -> None:
         if self._loop is not None and not self._loop.is_closed() and self._clients:
@@ -162,10 +181,16 @@ class Broadcast:
                 for client in listening:
                     _queue(client, event)
 
-    def _send_alert(self, tenant: str, event: bytes, status: str) -> None:
+    def _send_alert(
+        self,
+        tenant: str,
+        event: bytes,
+        status: str,
+        replayed: bool,  # noqa: FBT001 - the event loop hands on positions only
+    ) -> None:
         for client in self._clients:
             if client.tenant == tenant and status in client.statuses:
-                client.alerts.append(event)
+                (client.replayed if replayed else client.alerts).append(event)
                 if len(client.alerts) > _MOST_QUEUED:
                     client.gone = True
                 client.ready.set()

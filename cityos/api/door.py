@@ -138,6 +138,7 @@ class Door:
             city=city,
             tenant=tenant,
             key=key,
+            address=_address(scope),
             method=reply.method,
             request_id=reply.request_id,
         )

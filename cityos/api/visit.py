@@ -49,17 +49,26 @@ class City:
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """Made at the door, read by the route, and read again by the door for the answer."""
+    """Made at the door, read by the route, and read again by the door for the answer.
+
+    ``address`` is where the request came from, as quotas count it.
+    """
 
     city: City
     tenant: Tenant
     key: ApiKey | None
+    address: str
     method: str
     request_id: str
     private: bool = False
     thing: Thing | None = None
     stamp: int = 0
     until_s: float = 0.0
+
+    @property
+    def caller(self) -> str:
+        """Whom to count what is in use against: the key, or without one the address."""
+        return f"key {self.key.id}" if self.key is not None else f"address {self.address}"
 
     def made_of(self, *thing: str) -> None:
         """Let the answer be sent again until there is news of the thing.

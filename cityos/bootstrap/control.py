@@ -29,7 +29,7 @@ _FIRST: Final = ("timestamp", "level", "event")
 
 
 def down(settings: Settings, console: Console) -> int:
-    """Stop the city of this state folder and wait until it is stopped.
+    """Stop the city of this state folder and wait until it is stopped; 3 where nothing runs.
 
     Raises:
         SetupFailed: it belongs to another user, or does not stop.
@@ -42,8 +42,8 @@ def down(settings: Settings, console: Console) -> int:
         end(record.mark, stop_signals=record.stop_signals, grace_s=_LEFTOVER_S)
     if city is None and not left:
         console.print(f"nothing runs in {settings.home}", soft_wrap=True)
-    else:
-        console.print("stopped; the data is kept", soft_wrap=True)
+        return _NOT_RUNNING
+    console.print("stopped; the data is kept", soft_wrap=True)
     return 0
 
 

@@ -20,6 +20,7 @@ from cityos.dispatch.delivery import DeliveryWorker
 from cityos.dispatch.dispatcher import Consumer, Dispatcher
 from cityos.dispatch.loop import run_together
 from cityos.dispatch.metrics import DispatchMetrics
+from cityos.dispatch.renewal import RenewalRound
 from cityos.dispatch.retained import RetainedAlerts
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.discovery import Plugins, discover
@@ -31,6 +32,7 @@ from cityos.storage.news import AlertAnnouncer
 from cityos.storage.orders import PostgresOrderBook
 from cityos.storage.outbox import PostgresOutbox
 from cityos.storage.registry import PostgresRegistry
+from cityos.storage.renewals import PostgresRenewals
 
 CHANNELS: Final = (mqtt.NAME, sse.NAME)
 """Every alert that is issued leaves by each of these."""
@@ -49,17 +51,13 @@ def run(settings: Settings) -> None:
     url, clock = found.database_url, SystemClock()
     registry = CollectorRegistry()
     metrics = DispatchMetrics(registry)
-    database = Database(url, application="cityos-dispatch", max_size=2 + len(CHANNELS))
+    database = Database(url, application="cityos-dispatch", max_size=3 + len(CHANNELS))
     publisher = MqttPublisher(found.mqtt_url(mqtt_access.DISPATCH.name), client_id=_CLIENT_ID)
     orders = PostgresOrderBook(database, channels=CHANNELS)
     cities = PostgresRegistry(database)
     queue = PostgresEventQueue.at(url, database, clock, application="cityos-events")
-    dispatcher = Dispatcher(
-        queue,
-        consumers(discover(settings=settings.plugins)),
-        clock=clock,
-        metrics=metrics,
-        approval=ExerciseApproval(
+    approval = (
+        ExerciseApproval(
             orders,
             runs=settings.exercise_approval,
             issuer_of=Issuers(cities),
@@ -67,7 +65,17 @@ def run(settings: Settings) -> None:
             clock=clock,
         )
         if settings.exercise_approval
-        else None,
+        else None
+    )
+    dispatcher = Dispatcher(
+        queue,
+        consumers(discover(settings=settings.plugins)),
+        clock=clock,
+        metrics=metrics,
+        approval=approval,
+    )
+    renewals = RenewalRound(
+        PostgresRenewals(database), clock=clock, metrics=metrics, approval=approval
     )
     mqtt_channel = MqttChannel(
         publisher, lambda alert: cap_document(alert, web=settings.public_url)
@@ -99,7 +107,11 @@ def run(settings: Settings) -> None:
     }
     stopping = stop_event()
     ended = threading.Event()
-    loops = {"events": dispatcher.run, **{name: worker.run for name, worker in workers.items()}}
+    loops = {
+        "events": dispatcher.run,
+        "renewals": renewals.run,
+        **{name: worker.run for name, worker in workers.items()},
+    }
 
     def run_loops() -> None:
         try:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -31,7 +31,6 @@ from cityos.storage.maintenance import Maintenance, Retention
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 
-CLIENT_ID: Final = "cityos-ingest"
 _log = structlog.get_logger("ingest")
 
 
@@ -45,7 +44,11 @@ class IngestConfig:
     spool: Path
     spool_max_bytes: int
     retention: Retention = field(default_factory=Retention)
-    client_id: str = CLIENT_ID
+
+
+def client_id_of(spool: UUID) -> str:
+    """The MQTT client id of the ingest node with this spool."""
+    return f"cityos-ingest-{spool}"
 
 
 class IngestProcess:
@@ -68,7 +71,11 @@ class IngestProcess:
             for name in found.manifest.consumes
         }
         writer = PostgresObservationWriter(self._database, wanted=listened_to.__contains__)
-        self._publisher = MqttPublisher(config.mqtt_url, client_id=f"{config.client_id}-feedback")
+        spool = Spool(config.spool, limit_bytes=config.spool_max_bytes)
+        # The spool's own id in the client id: it stays the same, so that the broker keeps our
+        # session, and nobody can guess it, for who connects under it takes the session over.
+        client_id = client_id_of(spool.id)
+        self._publisher = MqttPublisher(config.mqtt_url, client_id=f"{client_id}-feedback")
 
         self._listening = threading.Event()
 
@@ -82,11 +89,11 @@ class IngestProcess:
 
         self._ingest = Ingest(
             listener=Listener(
-                BatchClient(config.client_id),
+                BatchClient(client_id),
                 BrokerAddress.of(config.mqtt_url),
                 on_state=on_state,
             ),
-            spool=Spool(config.spool, limit_bytes=config.spool_max_bytes),
+            spool=spool,
             routes=Routes(PostgresRegistry(self._database), _adapters(plugins), writer, clock),
             writer=writer,
             live=RedisLiveBus(config.redis_url, clock=clock),

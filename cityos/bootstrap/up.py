@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from cityos.bootstrap import connect
-from cityos.bootstrap.welcome import Welcome, print_welcome
+from cityos.bootstrap.welcome import HTTP_PORT, Welcome, print_welcome
 from cityos.clock import SystemClock
 from cityos.errors import SetupFailed
 from cityos.runtime import mqtt_access
@@ -28,7 +28,6 @@ from cityos.runtime.stack import Stack, StackPlan
 from cityos.runtime.supervisor import Part, Supervisor
 from cityos.settings import Settings
 
-_DEFAULT_HTTP_PORT: Final = 8080
 _METRICS_PORTS: Final = {"ingest": 9464, "dispatch": 9465}
 """Preferred ones; others are taken where these are in use."""
 _PREPARE_TIMEOUT_S: Final = 300.0
@@ -150,6 +149,8 @@ class _Launch:
                 broker=self.stack.broker,
                 admin_key=prepared["admin_key"],
                 example=prepared["example"],
+                http_port_chosen=self.settings.http_port is not None,
+                mqtt_port_chosen=self.settings.mqtt_port is not None,
             ),
         )
 
@@ -211,7 +212,7 @@ def _http_port(settings: Settings) -> int:
     """Raises SetupFailed: the port that was asked for is taken."""
     host = settings.http_host
     if settings.http_port is None:
-        return free_port(_DEFAULT_HTTP_PORT, host=host)
+        return free_port(HTTP_PORT, host=host)
     if not is_free(settings.http_port, host):
         message = (
             f"port {settings.http_port} on {host} is taken by another program: stop it, or set "

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from cityos.domain import topic
 from cityos.runtime.broker import MqttBroker
+
+HTTP_PORT: Final = 8080
+MQTT_PORT: Final = 1883
+"""Where devices and apps look first. Another program may have the port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Welcome:
     broker: MqttBroker | None
     admin_key: str
     example: Mapping[str, Any] | None
+    http_port_chosen: bool = False
+    mqtt_port_chosen: bool = False
 
 
 def print_welcome(console: Console, welcome: Welcome) -> None:
@@ -58,16 +66,40 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
             "  note: this broker has no access list, so any vendor's password can publish for "
             "another vendor; install the package mosquitto before vendors connect"
         )
+    for moved in _moved(welcome):
+        line(f"  note: {moved}", style="yellow")
     if welcome.admin_key:
         line()
         line("Administrator's key, shown only this once", style="bold")
         line(f"  {welcome.admin_key}")
     line()
-    line("Try next", style="bold")
+    line("Try next (in the demo city the first proposal comes after about a minute)", style="bold")
     for command in _commands(welcome):
         line(f"  {command}")
     line()
-    line("Stop with Ctrl-C, or `cityos down` from elsewhere. The data is kept.")
+    command = f"{Path(sys.executable).parent / 'cityos'} --home {shlex.quote(str(welcome.home))}"
+    if not welcome.admin_key:
+        line(f"Another key: {command} key create --help")
+    line(f"Stop with Ctrl-C, or from elsewhere: {command} down")
+    line("The data is kept.")
+
+
+def _moved(welcome: Welcome) -> list[str]:
+    """What does not listen where devices and apps look for it: a town must hear of that."""
+    moved = []
+    if urlsplit(welcome.url).port != HTTP_PORT and not welcome.http_port_chosen:
+        moved.append(
+            f"port {HTTP_PORT} is taken by another program, so the page is elsewhere this time; "
+            f"CITYOS_HTTP_PORT={HTTP_PORT} makes that an error"
+        )
+    broker = welcome.broker
+    if broker is not None and broker.port != MQTT_PORT and not welcome.mqtt_port_chosen:
+        moved.append(
+            f"port {MQTT_PORT} is taken by another program, so the broker listens on "
+            f"{broker.port} this time and devices set to {MQTT_PORT} do not reach it; "
+            f"CITYOS_MQTT_PORT={MQTT_PORT} makes that an error"
+        )
+    return moved
 
 
 def _commands(welcome: Welcome) -> list[str]:

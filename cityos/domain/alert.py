@@ -8,14 +8,17 @@ wants one cannot be handed the other. Another authority's alert (a JMA telegram)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from cityos.domain.alert_level import AlertLevel, Hazard
 from cityos.domain.entity import NO_NAME, Name
 from cityos.domain.occasion import Actual, Exercise, Occasion
+
+_SENDER_DRILL: Final = "sender-drill"
+"""The run of what its own sender calls a drill."""
 
 
 class MessageType(StrEnum):
@@ -131,12 +134,31 @@ class Bulletin(_AlertBody):
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def on(self, occasion: Occasion) -> Alert:
-        """Return the message as an alert of ``occasion``; a drill never becomes an actual."""
+        """Return the message as an alert of ``occasion``; a drill never becomes an actual.
+
+        A rehearsal may replay a message that was real. In it the message, and those that it
+        refers to, have identifiers of their own, ``{identifier}.exercise.{run}``: one identifier
+        is one message (CAP 1.2, 3.2.1), and whoever asks for the real one gets no other.
+        """
         body: dict[str, Any] = {
             name: getattr(self, name) for name in _AlertBody.__dataclass_fields__
         }
         if isinstance(occasion, Exercise):
-            return ExerciseAlert(**body, run=occasion.run)
+            return _rehearsed(body, occasion.run)
         if self.drill:
-            return ExerciseAlert(**body, run="sender-drill")
+            return _rehearsed(body, _SENDER_DRILL)
         return ActualAlert(**body)
+
+
+def _rehearsed(body: dict[str, Any], run: str) -> ExerciseAlert:
+    alert = ExerciseAlert(**body, run=run)
+    # a run is of a-z 0-9 _ - alone, so none of what CAP 3.2.1 forbids in an identifier comes in
+    suffix = f".exercise.{run}"
+    return replace(
+        alert,
+        identifier=alert.identifier + suffix,
+        references=tuple(
+            replace(reference, identifier=reference.identifier + suffix)
+            for reference in alert.references
+        ),
+    )

@@ -8,8 +8,8 @@ becomes an alert by itself, except in an exercise that says so (design rule P11)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, Final, overload
 
@@ -33,6 +33,9 @@ from cityos.domain.occasion import Actual, Exercise, Occasion
 
 ORDER_VALID_FOR: Final = timedelta(hours=24)
 """CAP ``expires`` of an order: long enough for a night, short enough that none is forgotten."""
+RENEW_BEFORE: Final = timedelta(hours=4)
+"""How long before its ``expires`` a person is asked whether an order goes on: a night shift."""
+_JST: Final = timezone(timedelta(hours=9))
 
 
 class ProposalState(StrEnum):
@@ -102,7 +105,11 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """An assessment before a person. ``id`` is opaque; ``revision`` counts within a situation."""
+    """An assessment before a person. ``id`` is opaque; ``revision`` counts within a situation.
+
+    ``public_reason`` is what the alert gives as its reason where the assessment's own speaks to
+    the person who decides: in a renewal. None: the assessment's.
+    """
 
     id: str
     service: str
@@ -115,6 +122,7 @@ class Proposal:
     decided_by: str = ""
     decision_note: str = ""
     alert_identifier: str = ""
+    public_reason: Name | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -184,6 +192,37 @@ def issue(
     return ExerciseAlert(**body, run=occasion.run)
 
 
+def renewal(
+    approved: Proposal, expires: datetime, *, proposal_id: str, revision: int, now: datetime
+) -> Proposal:
+    """Return the proposal that the order which came of ``approved`` goes on unchanged.
+
+    ``expires`` is the order's; the reason begins with it, for the person who decides. What the
+    public reads stays as it was.
+    """
+    reason = approved.public_reason or approved.assessment.reason
+    time = f"{expires.astimezone(_JST):%H:%M}"
+    if expires > now:
+        en = f"The order in force expires at {time} JST and has to be renewed or lifted."
+        ja = f"発令中の避難情報は{time}（日本時間）に期限を迎えます。"
+    else:
+        en = f"The order expired at {time} JST and has to be renewed or lifted."
+        ja = f"避難情報は{time}（日本時間）に期限を過ぎました。"
+    ja += "継続するか判断してください。"
+    return Proposal(
+        id=proposal_id,
+        service=approved.service,
+        occasion=approved.occasion,
+        revision=revision,
+        assessment=replace(
+            approved.assessment, reason=Name(f"{en} {reason.en}", f"{ja}{reason.ja}"), at=now
+        ),
+        created_at=now,
+        public_reason=reason,
+        attributes=approved.attributes,
+    )
+
+
 def _message_type(level: AlertLevel, in_force: Alert | None) -> MessageType:
     if in_force is None:
         if level is AlertLevel.NONE:
@@ -202,7 +241,7 @@ def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
         hazard=assessment.hazard,
         level=assessment.level,
         headline=_marked(assessment.headline, drill=drill),
-        description=_marked(assessment.reason, drill=drill),
+        description=_marked(proposal.public_reason or assessment.reason, drill=drill),
         instruction=_marked(meaning.action, drill=drill),
         areas=(assessment.area,),
         effective=now,

@@ -32,6 +32,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from cityos.domain import topic
 from cityos.ingest.packets import PUBACKS, Message, publish, split
@@ -60,6 +61,7 @@ class Arrival:
     acks: Sequence[bytes]
     mqtt5: bool
     connection: int
+    retained: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,12 @@ class Listener:
         if reason.is_failure:
             self._on_state(False, str(reason))  # noqa: FBT003
             return
-        client.subscribe(self._filter, qos=1)
+        if self._client.mqtt5:
+            # never what the broker has kept (MQTT 5, 3.8.3.1); 3.1.1 cannot say so, see packets
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            client.subscribe(self._filter, options=options)
+        else:
+            client.subscribe(self._filter, qos=1)
         self._on_state(True, "")  # noqa: FBT003
 
     def _disconnected(
@@ -224,16 +231,15 @@ class BatchClient(_SessionClient):
             code = self._hand_over(header, body)
             if code != MQTT_ERR_SUCCESS:
                 return code
-        if found.messages:
+        if found.messages or found.acks:
             self.arrivals.put(
                 Arrival(
-                    packets=run[: found.used]
-                    if not found.others
-                    else _only_publish(found.messages),
+                    packets=_only_publish(found.messages) if found.others else run[: found.used],
                     messages=found.messages,
                     acks=found.acks,
                     mqtt5=self.mqtt5 and not found.others,
                     connection=self.connection_number,
+                    retained=found.retained,
                 )
             )
         return MQTT_ERR_SUCCESS
@@ -271,10 +277,11 @@ class StockClient(_SessionClient):
         self.arrivals.put(
             Arrival(
                 packets=publish(raw, payload),
-                messages=((raw, payload),),
+                messages=() if message.retain else ((raw, payload),),
                 acks=(PUBACKS[message.mid],) if message.qos else (),
                 mqtt5=False,
                 connection=self.connection_number,
+                retained=int(message.retain),
             )
         )
 

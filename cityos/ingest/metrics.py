@@ -12,6 +12,11 @@ class IngestMetrics:
         self.received = Counter(
             "cityos_messages_received", "Messages read from the broker", registry=registry
         )
+        self.retained = Counter(
+            "cityos_messages_retained_ignored",
+            "Messages that the broker had kept and sent again: old news, not measurements",
+            registry=registry,
+        )
         self.spooled = Counter(
             "cityos_messages_spooled", "Messages made durable and acknowledged", registry=registry
         )

@@ -6,9 +6,12 @@ import queue
 import threading
 from typing import Final
 
+import structlog
+
 from cityos.ports import LiveBus, StoreOutcome
 
 _WAITING: Final = 32
+_log = structlog.get_logger("ingest")
 _STOP_S: Final = 5.0
 
 
@@ -31,6 +34,10 @@ class News:
         self._waiting.put(None)
         self._thread.join(_STOP_S)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def tell(self, outcome: StoreOutcome) -> None:
         if outcome.changed or outcome.touched:
             self._waiting.put(outcome)
@@ -38,6 +45,9 @@ class News:
     def _run(self) -> None:
         while (outcome := self._waiting.get()) is not None:
             for tenant in outcome.changed.keys() | outcome.touched.keys():
-                self._live.publish(
-                    tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
-                )
+                try:
+                    self._live.publish(
+                        tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
+                    )
+                except Exception:  # noqa: BLE001 - news is worth less than the thread
+                    _log.exception("news of a batch could not be told", tenant=tenant)

@@ -18,22 +18,24 @@ PUBACKS: Final = tuple(b"\x40\x02" + struct.pack(">H", number) for number in ran
 
 _PUBLISH: Final = 0x30
 _QOS: Final = 0x06
+_RETAIN: Final = 0x01
 _CONTINUES: Final = 0x80
 
 
 class Split:
     """What a run of bytes holds: whole packets up to ``used``, the rest is an unfinished one."""
 
-    __slots__ = ("acks", "messages", "others", "used")
+    __slots__ = ("acks", "messages", "others", "retained", "used")
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.acks: list[bytes] = []
         self.others: list[tuple[int, bytes]] = []
+        self.retained = 0
         self.used = 0
 
 
-def split(data: bytes, *, mqtt5: bool) -> Split:  # noqa: C901 - inlined on purpose, see below
+def split(data: bytes, *, mqtt5: bool) -> Split:  # noqa: C901, PLR0912 - inlined on purpose
     """Decode every whole packet of ``data``; what is no PUBLISH goes to ``others``.
 
     Raises:
@@ -72,7 +74,12 @@ def split(data: bytes, *, mqtt5: bool) -> Split:  # noqa: C901 - inlined on purp
                 at = _after_properties(data, at)
             if at > stop:
                 raise ValueError("PUBLISH is shorter than its own fields")
-            add((topic, data[at:stop]))
+            if header & _RETAIN:
+                # kept by the broker and sent to a new subscription (MQTT 5, 3.3.1.3): a value of
+                # any age, which a device without a clock would have us take for one of now
+                result.retained += 1
+            else:
+                add((topic, data[at:stop]))
         else:
             result.others.append((header, data[body:stop]))
         start = result.used = stop

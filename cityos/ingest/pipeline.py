@@ -138,7 +138,7 @@ class Pipeline:
     ) -> Sequence[Rejected]:
         oldest, newest = received_at - OLDEST, received_at + NEWEST
         slots = route.slots
-        refusals: list[Rejected] | None = None
+        refusals: list[Rejected] = []
         position = -1
         for position, item in enumerate(items):
             if type(item) is not Observation:
@@ -165,10 +165,10 @@ class Pipeline:
             except Rejected as error:
                 if error.path == "$":
                     error.path = f"$[{position}]"
-                refusals = [*(refusals or ()), error]
+                refusals.append(error)
         if position < 0 and not route.adapter.is_feed:
             return [_no_observation()]
-        return refusals or ()
+        return refusals
 
     def _refuse_unroutable(
         self,

@@ -28,6 +28,7 @@ PRACTICE_RUN: Final = "practice"
 """The name of the everlasting exercise of a practice city."""
 _CHECK_EVERY_S: Final = 1.0
 _MOST_ROUTES: Final = 200_000
+_LONGEST_DATASET: Final = 100
 _MOST_SERIES: Final = 1000
 """Of one topic: made-up datasets must not fill the store with series of one value each."""
 
@@ -90,6 +91,12 @@ class Route:
                 Reason.UNKNOWN_PROPERTY,
                 f"observed property {observation.observed_property[:100]!r} is not known",
                 hint="GET /v1/observed-properties lists the names and units",
+            )
+        if len(observation.dataset) > _LONGEST_DATASET:
+            raise Rejected(
+                Reason.OUT_OF_RANGE,
+                f"the dataset's name is longer than {_LONGEST_DATASET} characters",
+                hint="a dataset tells apart a few series of one property: d1, indoor, forecast",
             )
         if observation.dataset.startswith(RESERVED):
             raise Rejected(

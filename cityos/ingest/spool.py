@@ -170,7 +170,7 @@ class Spool:
         if self._dirty:
             self._dirty = False
             self._writer.execute(
-                "DELETE FROM batch WHERE first_sequence < ?", (self._stored_up_to,)
+                "DELETE FROM batch WHERE first_sequence + count <= ?", (self._stored_up_to,)
             )
 
     def _undo(self) -> None:
@@ -223,7 +223,7 @@ class Spool:
     def _from_disk(self, at_most: int) -> list[SpooledBatch]:
         rows = self._reader.execute(
             "SELECT first_sequence, count, received_us, mqtt5, packets FROM batch"
-            " WHERE first_sequence >= ? ORDER BY first_sequence LIMIT 64",
+            " WHERE first_sequence + count > ? ORDER BY first_sequence LIMIT 64",
             (self._read_from,),
         )
         batches: list[SpooledBatch] = []
@@ -232,9 +232,11 @@ class Spool:
             for first, count, received_us, mqtt5, packets in rows:
                 if batches and total + count > at_most:
                     break
-                messages = split(packets, mqtt5=bool(mqtt5)).messages
+                # a row may be stored in part: what was refused in it was looked for by halving
+                done = max(0, self._read_from - first)
+                messages = split(packets, mqtt5=bool(mqtt5)).messages[done:]
                 received_at = _EPOCH + received_us * _MICROSECOND
-                batches.append(SpooledBatch(first, received_at, messages, len(packets)))
+                batches.append(SpooledBatch(first + done, received_at, messages, len(packets)))
                 total += count
         return batches
 

@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -23,7 +24,8 @@ from cityos.ingest.feedback import Feedback
 from cityos.ingest.listener import Arrival, Listener
 from cityos.ingest.metrics import IngestMetrics
 from cityos.ingest.news import News
-from cityos.ingest.pipeline import Numbered, Pipeline, message_id
+from cityos.ingest.packets import Message
+from cityos.ingest.pipeline import Numbered, Pipeline, message_id, sequence_after
 from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
@@ -110,7 +112,7 @@ class Ingest:
     @property
     def healthy(self) -> bool:
         """Whether all threads live; a dead one means that the process must be restarted."""
-        return all(thread.is_alive() for thread in self._threads)
+        return self._news.is_alive and all(thread.is_alive() for thread in self._threads)
 
     # --- the spooling thread -----------------------------------------------------------------
 
@@ -119,6 +121,7 @@ class Ingest:
             arrivals = self._arrived()
             if arrivals:
                 self._metrics.received.inc(sum(len(arrival.messages) for arrival in arrivals))
+                self._metrics.retained.inc(sum(arrival.retained for arrival in arrivals))
                 self._keep(arrivals)
             else:
                 self._trim()
@@ -135,28 +138,37 @@ class Ingest:
         return arrivals
 
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
-        """Spool and acknowledge; while the disk refuses, hold the messages and say so once."""
         received_at = self._clock.now()
-        said = False
         for run in _runs(arrivals):
-            packets = b"".join(arrival.packets for arrival in run)
             messages = [message for arrival in run for message in arrival.messages]
-            while not self._stopping.is_set():
-                try:
-                    self._spool.append(packets, messages, received_at, mqtt5=run[0].mqtt5)
-                    break
-                except Unavailable as error:
-                    if not said:
-                        _log.error("spool refuses, publishers are held back", why=str(error))
-                        said = True
-                    self._stopping.wait(_SPOOL_FULL_PAUSE_S)
-            else:
+            if messages and not self._spooled(run, messages, received_at):
                 return
             self._failpoint("after_spool")
             self._listener.acknowledge(run)
             self._metrics.spooled.inc(len(messages))
-        if said:
-            _log.info("spool takes messages again")
+
+    def _spooled(
+        self, run: Sequence[Arrival], messages: Sequence[Message], received_at: datetime
+    ) -> bool:
+        """Make the messages durable; while the disk refuses, hold them and say so once.
+
+        False when we are stopping before it is done: they come again.
+        """
+        packets = b"".join(arrival.packets for arrival in run)
+        said = False
+        while not self._stopping.is_set():
+            try:
+                self._spool.append(packets, messages, received_at, mqtt5=run[0].mqtt5)
+            except Unavailable as error:
+                if not said:
+                    _log.error("spool refuses, publishers are held back", why=str(error))
+                    said = True
+                self._stopping.wait(_SPOOL_FULL_PAUSE_S)
+                continue
+            if said:
+                _log.info("spool takes messages again")
+            return True
+        return False
 
     def _trim(self) -> None:
         try:
@@ -237,10 +249,14 @@ class Ingest:
         while not self._stopping.is_set():
             try:
                 if failures:
-                    # the connection may have been lost in the very moment of the commit
+                    # the connection may have been lost in the very moment of the commit, or
+                    # between the halves of a batch of which something was refused
                     _, stored_up_to = self._writer.resume(self._spool.id)
-                    if stored_up_to >= prepared.batch.stored_up_to:
+                    rest = _not_stored(prepared.groups, stored_up_to)
+                    if not rest:
                         return True
+                    if rest != prepared.groups:
+                        prepared = _Prepared(rest, self._prepare(rest))
                 self._store_groups(prepared.groups, prepared.batch)
             except Unavailable as error:
                 if failures == 0:
@@ -266,9 +282,12 @@ class Ingest:
                 self._store_batch(self._pipeline.refuse(groups[0], error))
                 return
             for half in halves:
-                with self._preparing:
-                    part = self._pipeline.prepare(half)
-                self._store_groups(half, part)
+                self._store_groups(half, self._prepare(half))
+                self._failpoint("after_half")
+
+    def _prepare(self, groups: Sequence[Numbered]) -> IngestBatch:
+        with self._preparing:
+            return self._pipeline.prepare(groups)
 
     def _measure(self, prepared: _Prepared, started_s: float) -> None:
         self._metrics.store_seconds.observe(self._clock.monotonic_s() - started_s)
@@ -297,6 +316,17 @@ def _runs(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
         else:
             runs.append([arrival])
     return runs
+
+
+def _not_stored(groups: Sequence[Numbered], stored_up_to: int) -> list[Numbered]:
+    """What is left of the groups when everything before a sequence number is stored."""
+    left = []
+    for group in groups:
+        done = max(0, len(group.messages) - max(0, sequence_after(group) - stored_up_to))
+        if done < len(group.messages):
+            messages = group.messages[done:] if done else group.messages
+            left.append(Numbered(group.first_id + done, group.received_at, messages))
+    return left
 
 
 def _halves(

@@ -33,7 +33,11 @@ _DISTANCE: Final[LiteralString] = """
 
 def query(tenant: str, wanted: EntityQuery) -> tuple[LiteralString, dict[str, Any]]:
     """Return the statement and its parameters that find what is wanted."""
-    conditions: list[LiteralString] = ["e.tenant_id = %(tenant)s"]
+    # things of a replayed day are found by their id; in the lists of the city they are no part
+    conditions: list[LiteralString] = [
+        "e.tenant_id = %(tenant)s",
+        """NOT e.attributes @> '{"rehearsal_only": true}'""",
+    ]
     parameters: dict[str, Any] = {"tenant": tenant, "limit": wanted.limit}
     if wanted.type is not None:
         conditions.append("e.type = %(type)s")

@@ -1,39 +1,65 @@
 """Keeps the store in shape: partitions ahead, hourly roll-ups, and how long things are kept.
 
-Every table that grows has its rule here. Each step is a transaction of its own under a short lock
-timeout, so that it never makes ingest wait; a step that fails is logged and tried again in the
-next round. On TimescaleDB the same functions exist; those that make partitions do nothing there.
+The rule of every table that grows:
+
+- ``raw_message``: 30 days (a setting), dropped by the day.
+- ``observation``: for ever, or as many days as is set, dropped by the week.
+- ``correction``: as many days as ``observation``, counted from the time of the value; of one value
+  the first 100 corrections are kept (``CORRECTIONS`` in ``queries``).
+- ``rollup_hour``: for ever, also when the values it was made of are gone: it is what remains.
+- ``rollup_dirty``: until the hour is rolled up.
+- exercises (datasets ``urn:cityos:exercise:...``): 30 days after the newest value of an exercise
+  was received, its values, corrections, hours and rows of ``latest`` go. A practice city has its
+  values in the default dataset: they are kept like all others.
+- ``dead_letter``, and events that failed: 90 days. An event that waits is kept until it is done.
+- ``outbox``: 400 days after delivery. What is not delivered is kept until it is.
+- ``alert``, ``proposal``, ``situation``: for ever, exercises too: the record of decisions.
+- ``series``, ``origin``, ``latest`` (but for exercises), ``ingest_node`` and the registry: for
+  ever. They are small: a row a series, a topic, a spool. They grow with the city and with the
+  number of named exercises, not with the messages.
+
+Each step stands alone and is a transaction, or several, under a short lock timeout, so that it
+never makes ingest wait; one that fails is logged and tried again in the next round, and the
+others go on. On TimescaleDB the same functions exist; those that make partitions do nothing
+there.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, TypeVar
 
 import psycopg
 import structlog
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from cityos.errors import Unavailable
 from cityos.ports import Clock
+from cityos.storage import expiry
 from cityos.storage.database import Database
 from cityos.storage.queries import Query
 
 _EVERY_S: Final = 60.0
 _HOURS_A_ROUND: Final = 500
+_BUDGET_S: Final = 5.0
+"""What is not cleaned up by then waits for the next round: no clean-up holds up the others."""
 _SETTLED: Final = timedelta(minutes=5)
 """An hour is rolled up this long after its end: the usual stragglers are in by then."""
 _KEEP_REFUSED: Final = timedelta(days=90)
+_KEEP_EXERCISES: Final = timedelta(days=30)
 _KEEP_DELIVERED: Final = timedelta(days=400)
 """Deliveries of alerts are looked at in the review of a season, a year later."""
 
 _LOCK: Final = 0x0C17_7906
 _TRY_LOCK: Final[Query] = "SELECT pg_try_advisory_xact_lock(%s)"
 _SHORT_LOCKS: Final[Query] = "SET LOCAL lock_timeout = '2s'"
-_OLD_DEAD_LETTERS: Final[Query] = "DELETE FROM dead_letter WHERE received_at < %s"
-_OLD_EVENTS: Final[Query] = "DELETE FROM event WHERE failed_at < %s"
-_OLD_DELIVERIES: Final[Query] = "DELETE FROM outbox WHERE delivered_at < %s"
+
+_Result = TypeVar("_Result")
 
 _log = structlog.get_logger("maintenance")
 
@@ -68,49 +94,100 @@ class Maintenance:
         while not self._stopping.wait(_EVERY_S):
             try:
                 self.round()
-            except (Unavailable, psycopg.Error):
-                _log.warning("maintenance did not finish, and goes on in a minute", exc_info=True)
+            except Exception:  # noqa: BLE001 - the thread must outlive whatever goes wrong
+                _log.error("maintenance did not finish, and goes on in a minute", exc_info=True)
 
     def round(self) -> int:
         """Do what is due; return how many hours were rolled up.
 
-        Raises:
-            Unavailable: the store does not answer.
+        A step that the store refuses or does not answer is logged by its name, and the others go
+        on: nothing is raised for it.
         """
         now, keep = self._clock.now(), self._retention
         ahead = [now + timedelta(days=day) for day in range(keep.partitions_ahead_days + 1)]
-        self._step("SELECT make_room_for_raw_messages(%s)", ahead)
-        self._step("SELECT make_room_for_observations(%s)", ahead)
-        rolled = self._roll_up()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        self._step("SELECT index_raw_messages(%s)", midnight)
-        self._step(
-            "SELECT drop_raw_messages_before(%s)", now - timedelta(days=keep.raw_message_days)
-        )
+        raw_before = now - timedelta(days=keep.raw_message_days)
+        self._call("room for raw messages", "SELECT make_room_for_raw_messages(%s)", ahead)
+        self._call("room for observations", "SELECT make_room_for_observations(%s)", ahead)
+        rolled = self._roll_up()
+        self._call("index of raw messages", "SELECT index_raw_messages(%s)", midnight)
+        self._call("old raw messages", "SELECT drop_raw_messages_before(%s)", raw_before)
         if keep.observation_days:
-            self._step(
-                "SELECT drop_observations_before(%s)", now - timedelta(days=keep.observation_days)
-            )
-        self._step(_OLD_DEAD_LETTERS, now - _KEEP_REFUSED)
-        self._step(_OLD_EVENTS, now - _KEEP_REFUSED)
-        self._step(_OLD_DELIVERIES, now - _KEEP_DELIVERED)
+            before = now - timedelta(days=keep.observation_days)
+            self._call("old observations", "SELECT drop_observations_before(%s)", before)
+            self._clean_up("old corrections", expiry.CORRECTIONS, before)
+        self._clean_up("old dead letters", expiry.DEAD_LETTERS, now - _KEEP_REFUSED)
+        self._clean_up("failed events", expiry.FAILED_EVENTS, now - _KEEP_REFUSED)
+        self._clean_up("old deliveries", expiry.DELIVERIES, now - _KEEP_DELIVERED)
+        self._clean_up_exercises(now - _KEEP_EXERCISES)
         return rolled
 
     def _roll_up(self) -> int:
-        with self._database.connection() as connection:
-            due = connection.execute(
-                "SELECT hours_to_roll_up(%s, %s)",
-                (self._clock.now() - _SETTLED, _HOURS_A_ROUND),
-            ).fetchall()
-        for (hour,) in due:
+        settled = self._clock.now() - _SETTLED
+        due = self._step("hours to roll up", partial(_due_hours, settled))
+        rolled, in_time = 0, self._budget()
+        for hour in due or ():
+            if self._call("roll-up of an hour", "SELECT roll_up_hour(%s)", hour):
+                rolled += 1
+            elif not in_time():
+                break  # a store that is away costs a time-out each
             if self._stopping.is_set():
                 break
-            self._step("SELECT roll_up_hour(%s)", hour)
-        return len(due)
+        return rolled
 
-    def _step(self, statement: Query, argument: object) -> None:
-        with self._database.connection() as connection:
-            locked = connection.execute(_TRY_LOCK, (_LOCK,)).fetchone()
-            if locked is not None and locked[0]:
+    def _clean_up(self, name: str, statement: Query, before: datetime) -> None:
+        in_time = self._budget()
+        while self._step(name, partial(_delete_slice, statement, before)) and in_time():
+            pass
+
+    def _clean_up_exercises(self, before: datetime) -> None:
+        name = "ended exercises"
+        in_time = self._budget()
+        ended = self._step(name, lambda connection: expiry.ended_exercises(connection, before))
+        for series in ended or ():
+            more: bool | None = True
+            while more:
+                if not in_time():
+                    return
+                more = self._step(
+                    name, partial(expiry.exercise_slice, series=series, before=before)
+                )
+
+    def _budget(self) -> Callable[[], bool]:
+        """Whether there is time left, counted from now."""
+        end = self._clock.monotonic_s() + _BUDGET_S
+        return lambda: self._clock.monotonic_s() < end and not self._stopping.is_set()
+
+    def _call(self, name: str, statement: Query, argument: object) -> bool:
+        """Run one statement as a step; return whether it was done."""
+        return bool(
+            self._step(name, lambda connection: connection.execute(statement, (argument,)))
+        )
+
+    def _step(self, name: str, work: Callable[[Connection[TupleRow]], _Result]) -> _Result | None:
+        """Do the work in a transaction of its own; None when it failed or another is at it."""
+        try:
+            with self._database.connection() as connection:
+                locked = connection.execute(_TRY_LOCK, (_LOCK,)).fetchone()
+                if locked is None or not locked[0]:
+                    return None
                 connection.execute(_SHORT_LOCKS)
-                connection.execute(statement, (argument,))
+                return work(connection)
+        except (psycopg.Error, Unavailable):
+            _log.warning(
+                "a step of maintenance failed, and is tried again in a minute",
+                step=name,
+                exc_info=True,
+            )
+            return None
+
+
+def _due_hours(settled: datetime, connection: Connection[TupleRow]) -> list[datetime]:
+    rows = connection.execute("SELECT hours_to_roll_up(%s, %s)", (settled, _HOURS_A_ROUND))
+    return [row[0] for row in rows.fetchall()]
+
+
+def _delete_slice(statement: Query, before: datetime, connection: Connection[TupleRow]) -> bool:
+    """Delete a slice; return whether there may be more."""
+    deleted = connection.execute(statement, (before, expiry.SLICE)).rowcount
+    return deleted == expiry.SLICE

@@ -112,7 +112,8 @@ SELECT f.position FROM stored s JOIN first f USING (series_id, observed_at) ORDE
 """
 # A value sent again by the same raw message is the spool catching up, never a correction. LIMIT
 # has the planner look each key up, and the times let it leave out partitions: without them it may
-# read the whole store, which TimescaleDB would decompress for it.
+# read the whole store, which TimescaleDB would decompress for it. Of one key 100 are kept, for a
+# device that sends two values in turn for one time must not fill the store; the last one stands.
 CORRECTIONS: Final[Query] = """
 WITH other AS (
     SELECT DISTINCT ON (v.series_id, v.observed_at)
@@ -138,6 +139,8 @@ WITH other AS (
     SELECT series_id, observed_at, was_received_at, was_raw_id, was_value, was_quality,
            was_document, raw_id
     FROM other
+    WHERE (SELECT count(*) FROM correction c
+           WHERE (c.series_id, c.observed_at) = (other.series_id, other.observed_at)) < 100
     ON CONFLICT DO NOTHING
 )
 SELECT position FROM other ORDER BY 1

@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from cityos.domain.alert_level import AlertLevel
+from cityos.domain.entity import Name
 from cityos.domain.occasion import occasion_of
 from cityos.domain.proposal import Assessment, Proposal, ProposalState
 from cityos.errors import InvalidPlugin
@@ -49,6 +50,11 @@ WHERE (tenant_id, status, run, service, key)
     = (%(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s)
 RETURNING revision
 """
+_NEXT_REVISION: Final = """
+UPDATE situation SET revision = revision + 1
+WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
+RETURNING revision
+"""
 _IN_FORCE: Final = """
 UPDATE situation SET in_force = %s
 WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
@@ -62,7 +68,9 @@ WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s) AND st
 """
 _NEWEST: Final = """
 SELECT document::text FROM proposal
-WHERE (tenant_id, status, run, service, situation, revision) = (%s, %s, %s, %s, %s, %s)
+WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s)
+  AND coalesce(document ->> 'renews', '') = ''
+ORDER BY revision DESC LIMIT 1
 """
 _INSERT: Final = """
 INSERT INTO proposal (tenant_id, id, status, run, service, situation, revision, level, state,
@@ -91,7 +99,11 @@ class LockedSituation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Document:
+    """``renews`` is the identifier of the alert that a renewal carries on, empty otherwise."""
+
     assessment: Assessment
+    public_reason: Name | None = None
+    renews: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -121,7 +133,7 @@ def propose(
         _supersede_pending(connection, key, now)
         close(connection, key)
         return None
-    if known is not None and _says(connection, key, known.revision, assessment):
+    if known is not None and _says(connection, key, assessment):
         return None
     values = {**key._asdict(), "level": int(assessment.level), "at": assessment.at}
     row = connection.execute(_OPEN if known is None else _CHANGE, values).fetchone()
@@ -135,12 +147,31 @@ def propose(
         assessment=assessment,
         created_at=now,
     )
-    document = encode(_Document(assessment))
-    level = int(assessment.level)
-    connection.execute(
-        _INSERT, (lane.tenant, proposal.id, *key[1:], proposal.revision, level, document, now)
-    )
+    insert(connection, key, proposal)
     return proposal
+
+
+def insert(
+    connection: Connection[TupleRow], key: SituationKey, proposal: Proposal, *, renews: str = ""
+) -> None:
+    """Put a new proposal before the people who decide.
+
+    ``renews`` is the identifier of the alert that it asks to carry on: it is then no word of the
+    service, which may say the same as before and is still not heard twice.
+    """
+    assessment = proposal.assessment
+    document = encode(
+        _Document(assessment, proposal.public_reason, renews, attributes=proposal.attributes)
+    )
+    row = (proposal.id, *key[1:], proposal.revision, int(assessment.level))
+    connection.execute(_INSERT, (key.tenant, *row, document, proposal.created_at))
+
+
+def next_revision(connection: Connection[TupleRow], key: SituationKey) -> int:
+    """Count a proposal that is no new assessment: the situation's level stays as it was."""
+    row = connection.execute(_NEXT_REVISION, key).fetchone()
+    assert row is not None  # noqa: S101 - the caller holds the row locked
+    return int(row[0])
 
 
 def lock(connection: Connection[TupleRow], key: SituationKey) -> LockedSituation | None:
@@ -175,6 +206,7 @@ def proposal_of(row: TupleRow) -> Proposal:
         decided_by=decided_by or "",
         decision_note=note or "",
         alert_identifier=alert_identifier or "",
+        public_reason=document.public_reason,
         attributes=document.attributes,
     )
 
@@ -195,11 +227,9 @@ def _checked(effect: object, service: str) -> Assessment:
     return assessment
 
 
-def _says(
-    connection: Connection[TupleRow], key: SituationKey, revision: int, assessment: Assessment
-) -> bool:
-    """Whether the newest proposal, whatever became of it, says the same but for the time."""
-    row = connection.execute(_NEWEST, (*key, revision)).fetchone()
+def _says(connection: Connection[TupleRow], key: SituationKey, assessment: Assessment) -> bool:
+    """Whether the service's newest proposal, whatever became of it, says the same but for time."""
+    row = connection.execute(_NEWEST, key).fetchone()
     if row is None:
         return False
     newest = decode(row[0], _Document).assessment

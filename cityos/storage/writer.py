@@ -21,7 +21,7 @@ from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Quality
 from cityos.domain.occasion import Occasion
 from cityos.domain.rejection import Reason
-from cityos.errors import Rejected
+from cityos.errors import Rejected, Unavailable
 from cityos.ports import (
     CheckedValue,
     IngestBatch,
@@ -30,13 +30,14 @@ from cityos.ports import (
     SeriesHandle,
     StoreOutcome,
 )
-from cityos.storage import binary_copy, queries, received_alerts, reconcile
+from cityos.storage import binary_copy, enrolment, queries, received_alerts, reconcile
 from cityos.storage.database import Database
 from cityos.storage.deadline import within_deadline
 from cityos.storage.documents import encode
 
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 _RETRIES: Final = 3
+_TRY_AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
 """Positions in a ``CheckedValue``."""
@@ -125,8 +126,13 @@ class PostgresObservationWriter:
         for attempt in range(_RETRIES):
             try:
                 return self._attempt(batch, first=attempt == 0)
-            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                if attempt == _RETRIES - 1:
+            except Unavailable as error:
+                # the pool takes these for a lost server, for they are of the same class
+                if isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded):
+                    raise Rejected(
+                        Reason.UNDECODABLE, "the store cannot keep a value of this message"
+                    ) from error
+                if attempt == _RETRIES - 1 or not isinstance(error.__cause__, _TRY_AGAIN):
                     raise
         raise AssertionError  # the loop returns or raises
 
@@ -245,8 +251,8 @@ class PostgresObservationWriter:
                 connection.execute(queries.ROOM_FOR_VALUES, (list(weeks.values()),))
             if days:
                 connection.execute(queries.ROOM_FOR_RAW, (list(days.values()),))
-            _register_origins(connection, origins)
-            self._homeless.update(_number_series(connection, series))
+            enrolment.register_origins(connection, origins)
+            self._homeless.update(enrolment.number_series(connection, series))
         del self._unregistered[: len(origins)], self._unnumbered[: len(series)]
         self._weeks.update(weeks)
         self._days.update(days)
@@ -321,44 +327,6 @@ def _insert_events(connection: Connection[TupleRow], wanted: Sequence[CheckedVal
                     encode(document),
                 )
             )
-
-
-def _register_origins(connection: Connection[TupleRow], origins: Sequence[Origin]) -> None:
-    for origin in origins:
-        key = (origin.tenant, origin.topic, origin.adapter)
-        connection.execute(
-            queries.REGISTER_ORIGIN,
-            (origin.tenant, origin.vendor, origin.device, origin.topic, origin.adapter),
-        )
-        row = connection.execute(queries.ORIGIN, key).fetchone()
-        assert row is not None  # noqa: S101 - written one line above
-        origin.id = int(row[0])
-
-
-def _number_series(
-    connection: Connection[TupleRow], handles: Sequence[SeriesHandle]
-) -> list[SeriesHandle]:
-    """Number the series; return those that have no home because their entity is not registered."""
-    if not handles:
-        return []
-    columns = (
-        [handle.tenant for handle in handles],
-        [handle.key.entity for handle in handles],
-        [handle.key.observed_property for handle in handles],
-        [handle.key.dataset for handle in handles],
-    )
-    connection.execute(queries.REGISTER_SERIES, (*columns, [handle.unit for handle in handles]))
-    rows = connection.execute(queries.SERIES, columns).fetchall()
-    found = {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in rows}
-    homeless = []
-    for handle in handles:
-        key = handle.key
-        numbered = found.get((handle.tenant, key.entity, key.observed_property, key.dataset))
-        if numbered is None:
-            homeless.append(handle)
-        else:
-            handle.id, handle.latest_at = numbered
-    return homeless
 
 
 def _missing(known: set[int], times: Sequence[datetime], days: int) -> dict[int, datetime]:

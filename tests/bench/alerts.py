@@ -71,7 +71,7 @@ def publish_to_alert_ms(stage: Stage, rate: float) -> dict[str, dict[str, float]
     client.disconnect()
     client.loop_stop()
     stage.end()
-    stage.forget_ingest_session()
+    stage.forget_ingest_session(url)
     assert len(heard) == GAUGES, f"{len(heard)} of {GAUGES} alerts came on MQTT"
     return {
         name: percentiles([(found[n] - sent[n]) * 1000 for n in found])

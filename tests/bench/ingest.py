@@ -73,7 +73,7 @@ def ingest(stage: Stage, messages: int) -> Run:
         assert found == (messages,), f"{found} of {messages} rows"
     publisher.done()
     stage.end(publisher.child, child)
-    stage.forget_ingest_session()
+    stage.forget_ingest_session(url)
     return Run(messages / seconds, cost)
 
 
@@ -138,7 +138,7 @@ def publish_to_queryable_ms(stage: Stage, rate: float, seconds: float) -> dict[s
     client.disconnect()
     client.loop_stop()
     stage.end(publisher.child, child)
-    stage.forget_ingest_session()
+    stage.forget_ingest_session(url)
     return percentiles(
         [
             (min(shown for newest, shown in seen if newest >= at) - then) * 1000

@@ -19,7 +19,7 @@ import psutil
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cityos.bootstrap.ingest import CLIENT_ID as INGEST_CLIENT_ID
+from cityos.bootstrap.ingest import client_id_of
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.runtime import mqtt_access, ports, programs
 from cityos.runtime.broker import MqttBroker
@@ -114,10 +114,13 @@ class Stage:
             stdout=subprocess.PIPE,
         )
 
-    def forget_ingest_session(self) -> None:
-        """Have the broker drop what it keeps for ingest, or the next run would be sent it."""
+    def forget_ingest_session(self, database_url: str) -> None:
+        """Have the broker drop what it keeps for ingest, or it would queue the next run for it."""
+        with psycopg.connect(database_url) as connection:
+            row = connection.execute("SELECT spool FROM ingest_node").fetchone()
+        assert row is not None
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=INGEST_CLIENT_ID, protocol=paho.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id=client_id_of(row[0]), protocol=paho.MQTTv5
         )
         client.username_pw_set("ingest", self.broker.passwords["ingest"])
         client.connect("127.0.0.1", self.broker.port_v5, clean_start=True)

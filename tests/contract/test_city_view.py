@@ -502,5 +502,5 @@ def test_an_exercise_sees_its_own_bulletins_only(look: LookAt) -> None:
     )
     view = look(known, occasion=REHEARSAL, dataset=REHEARSAL.dataset)
     found = view.bulletins_in_force()
-    assert identifiers(found) == ["drill"]
+    assert identifiers(found) == ["drill.exercise.r1"]
     assert found[0].occasion == REHEARSAL

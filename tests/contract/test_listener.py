@@ -181,3 +181,20 @@ def test_a_wrong_password_is_said_and_does_not_end_the_process(mqtt_broker: Mqtt
     listener.stop()
     assert not up
     assert why
+
+
+def test_what_the_broker_has_kept_is_not_taken_for_news(
+    start_listener: Start, vendor: Vendor
+) -> None:
+    topic = "cityos/v1/t/acme/kept/observations"
+    vendor.client.publish(topic, b"old", qos=1, retain=True).wait_for_publish(10)
+    first = start_listener()
+    vendor.publish(b"new")
+    assert payloads(arrived(first, 1)) == [b"new"]
+    vendor.client.publish(topic, b"live", qos=1, retain=True).wait_for_publish(10)
+    assert payloads(arrived(first, 1)) == [b"live"], "to a standing subscription it is news"
+    first.stop()
+    again = start_listener()
+    vendor.publish(b"newer")
+    assert payloads(arrived(again, 1)) == [b"newer"]
+    vendor.client.publish(topic, b"", qos=1, retain=True).wait_for_publish(10)

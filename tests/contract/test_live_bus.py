@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -215,3 +216,15 @@ def _values(news: Iterator[LiveNews]) -> list[Value]:
 
 def _latest(value: Value, *, quality: Quality = Quality.GOOD, dataset: str = "") -> LatestValue:
     return LatestValue(KEY.entity, KEY.observed_property, dataset, value, "1", NOW, NOW, quality)
+
+
+def test_a_redis_that_hangs_costs_a_fraction_of_the_time() -> None:
+    """A listener that accepts and never answers, as a stopped Redis does."""
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        url = f"redis://127.0.0.1:{black_hole.getsockname()[1]}/0"
+        bus = RedisLiveBus(url, clock=SystemClock())
+        begun = time.perf_counter()
+        for _ in range(1000):
+            bus.publish("yaizu", [_latest(1.0)])
+        assert time.perf_counter() - begun < 1.0
+        bus.close()

@@ -130,6 +130,19 @@ def test_a_correction_sent_again_is_a_duplicate(store: Store) -> None:
     assert store.rows("SELECT value FROM observation") == [(2.5,)]
 
 
+def test_a_value_that_flips_without_end_leaves_a_hundred_corrections(store: Store) -> None:
+    series = store.series()
+    store.store((series, NOW, 0.0))
+    for second in range(1, 104):
+        at = NOW + timedelta(seconds=second)
+        assert store.store((series, NOW, float(second)), received_at=at).corrections == 1
+    assert store.rows("SELECT count(*), min(value), max(value) FROM correction") == [
+        (100, 0.0, 99.0)
+    ]
+    assert store.rows("SELECT value FROM observation") == [(103.0,)]
+    assert store.rows("SELECT value FROM latest") == [(103.0,)]
+
+
 def test_any_number_of_corrections_in_one_batch(store: Store) -> None:
     series = store.series()
     times = [NOW - timedelta(minutes=m) for m in range(1500)]  # of two days
@@ -315,7 +328,9 @@ def test_a_drill_of_the_sender_is_never_an_actual(store: Store) -> None:
     store.writer.store(
         IngestBatch(alerts=[ReceivedAlert("t", "", drill.on(Actual()), "x", None, 1)])
     )
-    assert store.rows("SELECT status, run FROM alert") == [("Exercise", "sender-drill")]
+    assert store.rows("SELECT identifier, status, run FROM alert") == [
+        ("d.exercise.sender-drill", "Exercise", "sender-drill")
+    ]
 
 
 def test_events_say_on_which_occasion(store: Store) -> None:

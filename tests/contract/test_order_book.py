@@ -11,7 +11,7 @@ import pytest
 
 from cityos.domain.alert import ActualAlert, ExerciseAlert, MessageType
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise
+from cityos.domain.occasion import Actual, Exercise
 from cityos.domain.proposal import ORDER_VALID_FOR, Proposal, ProposalState
 from cityos.errors import Conflict, NotFound
 from cityos.testing import builders as a
@@ -225,18 +225,14 @@ def test_ours_and_other_authorities_alerts_can_be_told_apart(city: AlertPath) ->
 
 
 def test_a_replayed_telegram_does_not_hide_the_real_one(city: AlertPath) -> None:
-    real = a.alert("jma-1")
-    replayed = ExerciseAlert(
-        identifier="jma-1",
-        sender=real.sender,
-        sent=real.sent,
-        message_type=real.message_type,
-        infos=real.infos,
-        run="drill",
-    )
-    city.hear(real)
+    telegram = a.bulletin("jma-1")
+    real, replayed = telegram.on(Actual()), telegram.on(Exercise("drill"))
     city.hear(replayed)
+    with pytest.raises(NotFound):
+        city.orders.alert("town", "jma-1")
+    city.hear(real)
     assert city.orders.alert("town", "jma-1") == real
+    assert city.orders.alert("town", "jma-1.exercise.drill") == replayed
     assert city.orders.alerts("town", status="Exercise") == [replayed]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, LiteralString
 
 import psycopg
 import pytest
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from cityos.storage import database
 from tests.series_store import NOON, has_timescale, series_store
@@ -27,25 +27,6 @@ SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1
 """
 
 
-@pytest.fixture
-def new_database(database_server_url: str) -> Iterator[Callable[[str], str]]:
-    """Makes empty databases."""
-    made: list[str] = []
-
-    def make(name: str) -> str:
-        made.append(f"cityos_printed_{name}")
-        with psycopg.connect(database_server_url, autocommit=True) as connection:
-            for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
-                connection.execute(sql.SQL(statement).format(sql.Identifier(made[-1])))
-        return f"{database_server_url.rpartition('/')[0]}/{made[-1]}"
-
-    yield make
-    with psycopg.connect(database_server_url, autocommit=True) as connection:
-        for name in made:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            connection.execute(drop)
-
-
 def printed(capsys: pytest.CaptureFixture[str], *, timescale: bool) -> str:
     capsys.readouterr()
     database.migrate("postgresql://", sql_only=True, timescale=timescale)
@@ -58,21 +39,21 @@ def schema(connection: Connection) -> list[list[tuple[Any, ...]]]:
 
 def test_what_is_printed_makes_the_schema_of_a_migration(
     database_url: str,
-    new_database: Callable[[str], str],
+    new_database: Callable[[], str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with psycopg.connect(database_url) as migrated:
         expected, timescale = schema(migrated), has_timescale(migrated)
-    with psycopg.connect(new_database("same"), autocommit=True) as connection:
+    with psycopg.connect(new_database(), autocommit=True) as connection:
         connection.execute(printed(capsys, timescale=timescale).encode())
         assert schema(connection) == expected
         assert has_timescale(connection) == timescale
 
 
 def test_a_plain_store_that_was_printed_works_and_stays_plain(
-    new_database: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+    new_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = new_database("plain")
+    url = new_database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(printed(capsys, timescale=False).encode())
     database.migrate(url)  # nothing is left to do

@@ -84,6 +84,19 @@ class LedgerPublisher:
         client.disconnect()
         client.loop_stop()
 
+    def publish_one(self, device: str, payload: bytes) -> None:
+        """Publish something that is not in the ledger."""
+        address = BrokerAddress.of(self.broker_url())
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.username_pw_set(address.username, address.password)
+        client.connect(address.host, address.port)
+        client.loop_start()
+        client.publish(f"cityos/v1/t/acme/{device}/observations", payload, qos=1).wait_for_publish(
+            10
+        )
+        client.disconnect()
+        client.loop_stop()
+
     def missing(self, database_url: str) -> list[Any]:
         with psycopg.connect(database_url) as connection:
             rows = connection.execute(

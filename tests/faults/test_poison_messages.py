@@ -111,7 +111,6 @@ def harness(
             redis_url=redis_url,
             spool=tmp_path / "ingest.db",
             spool_max_bytes=1 << 30,
-            client_id=f"poison-{time.monotonic_ns()}",
         ),
         discover(),
         CollectorRegistry(),

@@ -18,7 +18,7 @@ from cityos.ports import DeadLetter, IngestBatch
 from cityos.testing import builders as a
 from tests.api_town import Town, api_town
 
-KOYA = "urn:ngsi-ld:WaterLevelGauge:yaizu:koya"
+ISHIWAKI = "urn:ngsi-ld:WaterLevelGauge:yaizu:ishiwaki"
 DOCUMENT = openapi.document()
 
 
@@ -27,12 +27,12 @@ def town(module_database_url: str) -> Iterator[Town]:
     now = SystemClock().now()
     with api_town(module_database_url) as town:
         town.put(
-            a.gauge("koya", tenant="yaizu"),
+            a.gauge("ishiwaki", tenant="yaizu"),
             a.entity("urn:ngsi-ld:Bus:yaizu:1", "Bus", position=(138.3257, 34.8669)),
             a.entity("urn:ngsi-ld:EvacuationSite:yaizu:1", "EvacuationSite",
                      position=(138.3257, 34.8669), hazards=["flood"]),
         )  # fmt: skip
-        town.store(KOYA, [(now - timedelta(hours=hour), 1.5) for hour in range(50)])
+        town.store(ISHIWAKI, [(now - timedelta(hours=hour), 1.5) for hour in range(50)])
         moves = [(now, Position(138.3, 34.9))]
         town.store("urn:ngsi-ld:Bus:yaizu:1", moves, observed_property="position")
         letter = DeadLetter("town", 1, now, "v", "d", "t", b"x", "too_large", "w", "$", "h")
@@ -100,8 +100,9 @@ def test_lists_were_not_empty_when_they_were_validated(town: Town) -> None:
     for path in (
         "/v1/entities", "/v1/latest", "/v1/evacuation-sites?hazard=flood", "/v1/proposals",
         "/v1/alerts", "/v1/alerts?status=Exercise", "/v1/keys", "/v1/dead-letters",
-        f"/v1/entities/{KOYA}/history/water_level",
-        f"/v1/entities/{KOYA}/history/water_level?interval=PT1H", f"/v1/entities/{KOYA}/latest",
+        f"/v1/entities/{ISHIWAKI}/history/water_level",
+        f"/v1/entities/{ISHIWAKI}/history/water_level?interval=PT1H",
+        f"/v1/entities/{ISHIWAKI}/latest",
     ):  # fmt: skip
         assert town.get(path, "admin").json()["items"], path
 

@@ -19,9 +19,11 @@ import httpx2
 import pytest
 
 from cityos.api import alert_follower
+from cityos.api.v1 import mapping
 from cityos.api.v1.routes import live
 from cityos.clock import SystemClock
 from cityos.domain.occasion import Exercise
+from cityos.domain.proposal import Proposal
 from cityos.runtime.redis_server import RedisServer
 from cityos.testing import builders as a
 from cityos.testing.clock import ChosenClock
@@ -194,6 +196,33 @@ def test_a_lost_stream_goes_on_where_it_was(town: Town) -> None:
     assert refused.status_code == 400
 
 
+def test_who_missed_more_than_is_sent_again_is_told_so_first(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_MOST_REPLAYED", 3)
+    monkeypatch.setattr(live, "_OVERLAP", timedelta())
+    with api_town(database_url) as town:  # long ago, so that nothing but the resumption tells
+        told = [town.alerts.approve(_proposal(town)) for _ in range(5)]
+        after = [mapping.alert_cursor(alert) for alert in told]
+        with following(town, Last_Event_ID=after[0]) as events:
+            gap = events.next("gap")
+            assert "id" not in gap  # else a client that loses the stream now resumes after it
+            assert "/v1/alerts" in gap["data"]["detail"]
+            seen = [events.next("alert")["data"]["identifier"] for _ in range(3)]
+            assert seen == [alert.identifier for alert in told[2:]]
+        with following(town, Last_Event_ID=after[1]) as events:
+            seen = [events.next("alert")["data"]["identifier"] for _ in range(3)]
+            assert seen == [alert.identifier for alert in told[2:]]
+            assert events.none("gap", 0.3)
+
+
+def _proposal(town: Town) -> Proposal:
+    town.alerts.clock.advance(60)
+    proposal = town.alerts.propose(a.assessment(situation()))
+    assert proposal is not None
+    return proposal
+
+
 def test_an_alert_that_nobody_announced_comes_all_the_same(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +256,22 @@ def test_there_is_a_most_of_listeners(database_url: str) -> None:
             time.sleep(0.05)
         with following(town):
             pass
+
+
+def test_one_caller_does_not_take_every_stream(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_MOST_OF_ADDRESS", 2)
+    monkeypatch.setattr(live, "_MOST_OF_KEY", 1)
+    with following(town), following(town):
+        refused = town.get("/v1/live")
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) > 0
+        # who has a key is counted by it, wherever the requests come from
+        with following(town, Authorization=f"Bearer {town.keys['reader']}"):
+            assert town.get("/v1/live", "reader").status_code == 429
+            with following(town, Authorization=f"Bearer {town.keys['official']}"):
+                pass
 
 
 def test_a_client_that_does_not_read_is_let_go(

@@ -16,7 +16,7 @@ from cityos.api.cap.routes import PAGE, router
 from cityos.api.errors import problem_of
 from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise, Occasion
+from cityos.domain.occasion import Actual, Exercise, Occasion
 from cityos.errors import CityOSError
 from cityos.testing import builders as a
 from tests.alert_path import AlertPath, alert_path
@@ -105,6 +105,19 @@ def test_the_feed_is_of_this_city_alone(city: AlertPath) -> None:
     other = {"CityOS-Tenant": "village"}
     assert entries(web.get("/v1/alerts.atom", headers=other).content) == []
     assert web.get(f"/v1/alerts/{ours.identifier}.cap", headers=other).status_code == 404
+
+
+def test_the_document_of_a_replayed_telegram_is_not_that_of_the_real_one(city: AlertPath) -> None:
+    telegram = a.bulletin("jma-1", references=(a.alert("jma-0").reference,))
+    real, replayed = telegram.on(Actual()), telegram.on(Exercise("drill"))
+    city.hear(replayed)
+    web = client(city)
+    assert web.get("/v1/alerts/jma-1.cap").status_code == 404
+    city.hear(real)
+    for alert in (real, replayed):
+        found = web.get(f"/v1/alerts/{alert.identifier}.cap")
+        assert found.content == cap_document(alert)
+        assert found.headers["cache-control"] == "no-cache"
 
 
 def test_what_the_caller_has_is_not_sent_again(city: AlertPath) -> None:

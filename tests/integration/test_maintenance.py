@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from cityos.storage import expiry
 from cityos.storage.database import Database
 from cityos.storage.maintenance import Maintenance, Retention
 
@@ -13,17 +15,29 @@ NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 
 
 class Noon:
+    """Noon; ``step_s`` pass with every look at the clock."""
+
+    def __init__(self) -> None:
+        self.step_s = 0.0
+        self.elapsed_s = 0.0
+
     def now(self) -> datetime:
         return NOW
 
     def monotonic_s(self) -> float:
-        return 0.0
+        self.elapsed_s += self.step_s
+        return self.elapsed_s
 
 
 @pytest.fixture
-def maintenance(database_url: str) -> Iterator[Maintenance]:
+def clock() -> Noon:
+    return Noon()
+
+
+@pytest.fixture
+def maintenance(database_url: str, clock: Noon) -> Iterator[Maintenance]:
     database = Database(database_url, application="maintenance", max_size=1)
-    yield Maintenance(database, Noon(), Retention(raw_message_days=30, observation_days=365))
+    yield Maintenance(database, clock, Retention(raw_message_days=30, observation_days=365))
     database.close()
 
 
@@ -105,3 +119,198 @@ def test_two_at_the_same_time_do_not_disturb_each_other(
         other.execute("SELECT pg_advisory_xact_lock(%s)", (0x0C17_7906,))
         maintenance.round()
     maintenance.round()
+
+
+def put_dead_letters(connection: psycopg.Connection, count: int) -> None:
+    connection.execute(
+        "INSERT INTO dead_letter (tenant_id, raw_id, received_at, vendor, device, topic,"
+        " payload, reason, detail, path, hint)"
+        " SELECT 't', n, %s, 'v', 'd', 'x', '', 'undecodable', '', '$', ''"
+        " FROM generate_series(1, %s) n",
+        (NOW - timedelta(days=100), count),
+    )
+
+
+def left(connection: psycopg.Connection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()  # noqa: S608
+    assert row is not None
+    return int(row[0])
+
+
+def test_more_than_a_slice_goes_in_one_round(maintenance: Maintenance, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, 2 * expiry.SLICE + 7)
+        maintenance.round()
+        assert left(connection, "dead_letter") == 0
+
+
+def test_a_clean_up_ends_with_its_time_and_goes_on_in_the_next_round(
+    maintenance: Maintenance, clock: Noon, database_url: str
+) -> None:
+    clock.step_s = 60.0
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, expiry.SLICE + 7)
+        maintenance.round()
+        assert left(connection, "dead_letter") == 7
+        maintenance.round()
+        assert left(connection, "dead_letter") == 0
+
+
+def test_failed_events_and_deliveries_go_and_those_that_wait_stay(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO tenant (id, name_en, name_ja) VALUES ('t', 'T', 'T')")
+        connection.execute(
+            "INSERT INTO alert (tenant_id, identifier, status, run, sender, sent, message_type,"
+            " ours, source, level, document)"
+            " VALUES ('t', 'a', 'Actual', '', 's', %s, 'Alert', true, '', 4, '{}')",
+            (NOW - timedelta(days=500),),
+        )
+        for name, days in (("new", 1), ("old", 500), ("waits", None)):
+            at = None if days is None else NOW - timedelta(days=days)
+            connection.execute(
+                "INSERT INTO event (tenant_id, kind, status, run, dataset, at, document,"
+                " failed_at) VALUES ('t', 'alert', 'Actual', '', %s, %s, '{}', %s)",
+                (name, NOW - timedelta(days=500), at),
+            )
+            connection.execute(
+                "INSERT INTO outbox (tenant_id, status, run, identifier, channel, situation,"
+                " delivered_at) VALUES ('t', 'Actual', '', 'a', 'mqtt', %s, %s)",
+                (name, at),
+            )
+        maintenance.round()
+        names = [("new",), ("waits",)]
+        assert connection.execute("SELECT dataset FROM event ORDER BY 1").fetchall() == names
+        assert connection.execute("SELECT situation FROM outbox ORDER BY 1").fetchall() == names
+        assert left(connection, "alert") == 1
+
+
+def test_corrections_go_with_the_days_of_values(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for days in (364, 366):
+            connection.execute(
+                "INSERT INTO correction (series_id, observed_at, received_at, raw_id, value,"
+                " quality, corrected_by) VALUES (1, %s, %s, %s, 1, 0, 2)",
+                (NOW - timedelta(days=days), NOW, days),
+            )
+        maintenance.round()
+        assert connection.execute("SELECT raw_id FROM correction").fetchall() == [(364,)]
+
+
+def test_a_step_that_fails_is_named_and_the_others_go_on(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, 3)
+        connection.execute("DROP FUNCTION make_room_for_raw_messages")
+        connection.execute("DROP FUNCTION hours_to_roll_up")
+        with capture_logs() as logs:
+            assert maintenance.round() == 0
+        assert left(connection, "dead_letter") == 0
+    assert [line["step"] for line in logs] == ["room for raw messages", "hours to roll up"]
+
+
+def test_a_store_that_is_away_fails_every_step_and_raises_nothing(database_url: str) -> None:
+    url = psycopg.conninfo.make_conninfo(database_url, dbname="absent")
+    database = Database(url, application="maintenance", max_size=1, timeout_s=0.05)
+    with capture_logs() as logs:
+        assert Maintenance(database, Noon(), Retention()).round() == 0
+    database.close()
+    assert "ended exercises" in [line.get("step") for line in logs]
+
+
+def test_an_hour_that_fails_does_not_hold_up_the_next(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    hours = [NOW.replace(hour=hour, minute=0) for hour in (8, 9)]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT mark_hours(%s, 1::smallint)", (hours,))
+        connection.execute("ALTER FUNCTION roll_up_hour RENAME TO roll_up_good_hour")
+        connection.execute(
+            "CREATE FUNCTION roll_up_hour(hour timestamptz) RETURNS void LANGUAGE plpgsql AS"
+            " $$ BEGIN IF extract(hour FROM hour AT TIME ZONE 'UTC') = 8 THEN"
+            " RAISE EXCEPTION 'bad hour'; END IF; PERFORM roll_up_good_hour(hour); END $$"
+        )
+        assert maintenance.round() == 1
+        assert connection.execute("SELECT bucket FROM rollup_dirty").fetchall() == [(hours[0],)]
+
+
+GAUGE = "urn:ngsi-ld:WaterLevelGauge:t:1"
+CITY, ENDED, GOING_ON, AGAIN = 1, 2, 3, 4
+
+
+def put_runs(connection: psycopg.Connection) -> None:
+    """Values of the city and of three exercises; all but one value are 40 days old."""
+    old = NOW - timedelta(days=40)
+    connection.execute("SELECT make_room_for_observations(ARRAY[%s::timestamptz])", (old,))
+    connection.execute("INSERT INTO tenant (id, name_en, name_ja) VALUES ('t', 'T', 'T')")
+    connection.execute(
+        "INSERT INTO entity (tenant_id, id, type, name_en, name_ja)"
+        " VALUES ('t', %s, 'WaterLevelGauge', 'G', 'G')",
+        (GAUGE,),
+    )
+    datasets = ("", *(f"urn:cityos:exercise:{run}" for run in ("ended", "going-on", "again")))
+    for number, dataset in enumerate(datasets, start=1):
+        latest_at = NOW if number == GOING_ON else old
+        connection.execute(
+            "INSERT INTO series (tenant_id, entity_id, property, dataset, unit)"
+            " VALUES ('t', %s, 'water_level', %s, 'm')",
+            (GAUGE, dataset),
+        )
+        for table, at in (("observation", old), ("correction", old), ("latest", latest_at)):
+            more = ", corrected_by" if table == "correction" else ""
+            connection.execute(
+                f"INSERT INTO {table} (series_id, observed_at, received_at, raw_id, value,"  # noqa: S608
+                f" quality{more}) VALUES (%s, %s, %s, 1, 1, 0{', 2' if more else ''})".encode(),
+                (number, old, at),
+            )
+        connection.execute(
+            "INSERT INTO rollup_hour VALUES (%s, date_bin('1 hour', %s, 'epoch'), 1, 1, 1, 1)",
+            (number, old),
+        )
+    connection.execute(
+        "INSERT INTO observation (series_id, observed_at, received_at, raw_id, value, quality)"
+        " VALUES (%s, %s, %s, 2, 2, 0)",
+        (AGAIN, old + timedelta(minutes=1), NOW),
+    )
+
+
+def test_an_exercise_goes_30_days_after_its_end(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_runs(connection)
+        maintenance.round()
+        for table in ("correction", "latest", "rollup_hour"):
+            rows = connection.execute(
+                f"SELECT series_id FROM {table} ORDER BY 1".encode()  # noqa: S608
+            ).fetchall()
+            assert rows == [(CITY,), (GOING_ON,), (AGAIN,)], table
+        assert connection.execute(
+            "SELECT series_id, value FROM observation ORDER BY 1"
+        ).fetchall() == [(CITY, 1.0), (GOING_ON, 1.0), (AGAIN, 2.0)]
+        assert left(connection, "series") == 4
+
+
+def test_an_exercise_of_many_values_goes_in_slices(
+    maintenance: Maintenance, clock: Noon, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_runs(connection)
+        connection.execute(
+            "INSERT INTO observation (series_id, observed_at, received_at, raw_id, value, quality)"
+            " SELECT %s, %s - n * interval '1 second', %s, 1, 1, 0"
+            " FROM generate_series(1, %s) n",
+            (ENDED, *[NOW - timedelta(days=40)] * 2, expiry.SLICE + 6),
+        )
+        clock.step_s = 3.0  # time for a single slice
+        maintenance.round()
+        of_it = f"observation WHERE series_id = {ENDED}"
+        assert left(connection, of_it) == 7
+        clock.step_s = 0.0
+        maintenance.round()
+        assert left(connection, of_it) == 0
+        assert left(connection, f"latest WHERE series_id = {ENDED}") == 0

@@ -77,3 +77,12 @@ def test_any_bytes_are_read_or_refused_but_never_loop(noise: bytes, mqtt5: bool)
 def test_a_length_of_five_bytes_is_refused() -> None:
     with pytest.raises(ValueError, match="four bytes"):
         split(b"\x30\xff\xff\xff\xff\x01" + bytes(10), mqtt5=False)
+
+
+def test_what_the_broker_had_kept_is_acknowledged_and_left_out() -> None:
+    kept = bytearray(packet(b"t", b"old", 9, None))
+    kept[0] |= 0x01
+    found = split(bytes(kept) + packet(b"t", b"new", 10, None), mqtt5=False)
+    assert found.messages == [(b"t", b"new")]
+    assert found.acks == [PUBACKS[9], PUBACKS[10]]
+    assert found.retained == 1

@@ -55,6 +55,24 @@ def test_what_was_not_stored_comes_again_after_a_restart(tmp_path: Path) -> None
     assert taken[0].received_at == NOW + timedelta(seconds=1)
 
 
+def test_a_row_that_is_stored_in_part_gives_the_rest_and_is_kept_until_all_is(
+    tmp_path: Path,
+) -> None:
+    """A batch of which something was refused is stored in halves, and it may end there."""
+    path = tmp_path / "spool.db"
+    first = Spool(path, limit_bytes=PLENTY)
+    append(first, *(bytes([number]) for number in range(1, 11)))
+    second = Spool(path, limit_bytes=PLENTY)
+    second.stored(6)
+    append(second, b"later")
+    taken = second.take(at_most=100, timeout_s=0)
+    assert payloads_of(taken) == [b"\x06", b"\x07", b"\x08", b"\x09", b"\x0a", b"later"]
+    assert [batch.first_sequence for batch in taken] == [6, 11]
+    third = Spool(path, limit_bytes=PLENTY)
+    third.stored(11)
+    assert payloads_of(third.take(at_most=100, timeout_s=0)) == [b"later"]
+
+
 def test_numbers_are_never_used_twice_even_when_all_was_stored(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     first = Spool(path, limit_bytes=PLENTY)

@@ -64,7 +64,7 @@ def router(
             ),
             found[:PAGE],
         )
-        return _response(request, document, atom.MEDIA_TYPE, found[:1], "no-cache")
+        return _response(request, document, atom.MEDIA_TYPE, found[:1])
 
     def document(
         request: Request, tenant: Annotated[str, tenant_parameter], identifier: str
@@ -72,7 +72,7 @@ def router(
         """One alert as a CAP 1.2 document, whoever issued it."""
         alert = order_book.alert(tenant, identifier)
         body = mapping.cap_document(alert)
-        return _response(request, body, mapping.MEDIA_TYPE, [alert], "public, max-age=3600")
+        return _response(request, body, mapping.MEDIA_TYPE, [alert])
 
     for path, endpoint, media_type in (
         (_FEED_PATH, feed, atom.MEDIA_TYPE),
@@ -124,15 +124,14 @@ def _cursor(before: str) -> tuple[datetime, str] | None:
     return sent, identifier
 
 
-def _response(
-    request: Request, body: bytes, media_type: str, newest: Sequence[Alert], cache: str
-) -> Response:
+def _response(request: Request, body: bytes, media_type: str, newest: Sequence[Alert]) -> Response:
     """Return the document, or 304 where the caller has it already (RFC 9110, 13.1.2).
 
+    A cache has to ask each time whether what it has still stands (RFC 9111, 5.2.2.4).
     ``If-Modified-Since`` is not looked at: it counts in seconds, and of two alerts in the same
     second the second one would never be fetched.
     """
-    headers = {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Cache-Control": cache}
+    headers = {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     for alert in newest:
         headers["Last-Modified"] = format_datetime(alert.sent, usegmt=True)
     known = request.headers.get("If-None-Match", "")

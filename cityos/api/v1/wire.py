@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-_GAUGE = "urn:ngsi-ld:WaterLevelGauge:yaizu:koya"
+_GAUGE = "urn:ngsi-ld:WaterLevelGauge:yaizu:ishiwaki"
 
 Time: TypeAlias = Annotated[
     datetime,

@@ -24,7 +24,7 @@ EntityId = Annotated[
     str,
     Path(
         description="URN of the entity.",
-        examples=["urn:ngsi-ld:WaterLevelGauge:yaizu:koya"],
+        examples=["urn:ngsi-ld:WaterLevelGauge:yaizu:ishiwaki"],
         max_length=300,
     ),
 ]

@@ -30,7 +30,6 @@ _OTHER_FORMS: Final[dict[int | str, dict[str, Any]]] = {
     }
 }
 _COUNT_UNIT: Final = "{count}"
-_TICK: Final = timedelta(microseconds=1)
 
 
 @router.get(
@@ -121,7 +120,6 @@ def _samples(
     visit.made_of(series.entity, series.observed_property, series.dataset)
     after = None if cursor is None else cursors.read(cursor, cursors.TimeCursor).at
     reader, tenant = visit.city.reader, visit.tenant.id
-    until = until or _after_newest(visit, series)
     found = list(
         reader.history(
             tenant,
@@ -186,15 +184,6 @@ def _head(series: SeriesKey, unit: str) -> dict[str, str]:
         "dataset": series.dataset,
         "unit": unit,
     }
-
-
-def _after_newest(visit: Visit, series: SeriesKey) -> datetime | None:
-    """Return where the series ends, if memory knows: it spares the reader a look-up."""
-    present = visit.city.present
-    if visit.city.clock.monotonic_s() >= present.believable_until_s:
-        return None
-    newest = present.of_series(visit.tenant.id, series)
-    return None if newest is None else newest.observed_at + _TICK
 
 
 def _day_before(until: datetime) -> datetime:

@@ -10,7 +10,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from cityos.api import cursors
-from cityos.api.broadcast import Broadcast, Client
+from cityos.api.broadcast import GAP, Broadcast, Client
 from cityos.api.strict_route import StrictRoute
 from cityos.api.v1.events import Events
 from cityos.api.v1.routes.alerts import usual_status
@@ -23,6 +23,10 @@ _KEEP_ALIVE_S: Final = 15.0
 _STALLED_S: Final = 30.0
 _RETRY_MS: Final = 3000
 _MOST_REPLAYED: Final = 100
+_MOST_OF_ADDRESS: Final = 10
+_MOST_OF_KEY: Final = 50
+"""Streams at a time of one caller, so that none takes them all."""
+
 _OVERLAP: Final = timedelta(minutes=10)
 """An alert may reach us after one that was sent later: a resumed stream looks back this far."""
 
@@ -41,7 +45,7 @@ _HEADERS: Final = [
     responses={
         200: {
             "description": "`latest` events with `items` as in `/v1/latest`, `alert` events with "
-            "an alert and `replayed`, and `gap` when values were left out.",
+            "an alert and `replayed`, and `gap` when values or alerts were left out.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },
@@ -64,7 +68,8 @@ async def follow_live(
     """Follow the city: server-sent events of new values and alerts, as they come.
 
     Duplicates of alerts are possible and can be told by their `identifier`; a lost connection is
-    resumed with `Last-Event-ID`, as every `EventSource` does by itself.
+    resumed with `Last-Event-ID`, as every `EventSource` does by itself. Of more than 100 missed
+    alerts the newest 100 come, after a `gap`. An address has 10 streams at a time, a key 50.
     """
     visit = visit_of(request)
     statuses = [status or usual_status(visit)]
@@ -73,7 +78,13 @@ async def follow_live(
         after = cursors.read(last_event_id, cursors.AlertCursor, parameter="Last-Event-ID")
     if visit.method == "HEAD":
         return Response(media_type="text/event-stream")
-    client = visit.city.broadcast.join(visit.tenant.id, dataset=dataset, statuses=statuses)
+    client = visit.city.broadcast.join(
+        visit.tenant.id,
+        caller=visit.caller,
+        most=_MOST_OF_ADDRESS if visit.key is None else _MOST_OF_KEY,
+        dataset=dataset,
+        statuses=statuses,
+    )
     missed = []
     if after is not None:
         try:
@@ -81,20 +92,25 @@ async def follow_live(
         except BaseException:
             visit.city.broadcast.leave(client)
             raise
-    client.alerts.extendleft(reversed(missed))
+    client.replayed.extendleft(reversed(missed))
     client.ready.set()
     return LiveStream(visit.city.broadcast, client)
 
 
 def _missed(visit: Visit, status: str, after: cursors.AlertCursor) -> list[bytes]:
-    """Return the events of alerts since the cursor, oldest first."""
-    found = visit.city.orders.alerts(visit.tenant.id, status=status, limit=_MOST_REPLAYED)
+    """Return the events of alerts since the cursor, oldest first; a gap before those left out.
+
+    The gap has no id and comes first: if the stream is lost again before it was read, the next
+    resumption starts where this one did.
+    """
+    limit = _MOST_REPLAYED + 2  # the one that the client has, and one to know that there are more
+    found = visit.city.orders.alerts(visit.tenant.id, status=status, limit=limit)
     since = after.sent - _OVERLAP
-    return [
-        Events.alert(alert, replayed=True)
-        for alert in reversed(found)
-        if alert.sent >= since and alert.identifier != after.identifier
+    missed = [
+        alert for alert in found if alert.sent >= since and alert.identifier != after.identifier
     ]
+    events = [Events.alert(alert, replayed=True) for alert in reversed(missed[:_MOST_REPLAYED])]
+    return [GAP, *events] if len(missed) > _MOST_REPLAYED else events
 
 
 class LiveStream(Response):

@@ -1,5 +1,9 @@
--- The first schema. Tenant is in every key; every table that grows has a retention rule
--- (see cityos/storage/maintenance.py). Hand-written: the comments say why.
+-- The first schema. Every row of a city names its tenant, or the series or origin that does. Values
+-- are kept for ever unless their retention is set, their hourly roll-ups always, but both only for
+-- a time if they are of an exercise. Alerts, proposals and situations are kept for ever: the record
+-- of decisions. Whatever else grows with the traffic goes when its time is over. The rule of each
+-- table is in cityos/storage/maintenance.py.
+-- Hand-written: the comments say why.
 
 CREATE TABLE tenant (
     id          text PRIMARY KEY,
@@ -57,6 +61,8 @@ CREATE TABLE series (
     UNIQUE (tenant_id, entity_id, property, dataset),
     FOREIGN KEY (tenant_id, entity_id) REFERENCES entity (tenant_id, id)
 );
+-- For the end of exercises, whose series have a dataset of their own.
+CREATE INDEX series_dataset ON series (tenant_id, dataset) WHERE dataset <> '';
 
 -- Ingest nodes: the number is the upper part of every raw message id, so two never collide.
 -- stored_up_to moves in the transaction that stores the messages before it: what is stored is
@@ -81,6 +87,7 @@ CREATE TABLE origin (
 );
 
 -- Same key, other value: the earlier value is kept here, the later one stands (flag CORRECTED).
+-- At most 100 of one key.
 CREATE TABLE correction (
     series_id   integer NOT NULL,
     observed_at timestamptz NOT NULL,
@@ -93,6 +100,7 @@ CREATE TABLE correction (
     corrected_by bigint NOT NULL,
     PRIMARY KEY (series_id, observed_at, corrected_by)
 );
+CREATE INDEX correction_old ON correction (observed_at);
 
 CREATE TABLE latest (
     series_id   integer PRIMARY KEY,
@@ -121,6 +129,7 @@ CREATE TABLE dead_letter (
     UNIQUE (raw_id, path, reason)
 );
 CREATE INDEX dead_letter_recent ON dead_letter (tenant_id, received_at DESC);
+CREATE INDEX dead_letter_old ON dead_letter (received_at);
 
 -- A queue: a row is deleted in the transaction that performs its effects.
 CREATE TABLE event (
@@ -139,6 +148,7 @@ CREATE TABLE event (
 );
 -- A lane is a city on an occasion; 'Actual' sorts before 'Exercise'.
 CREATE INDEX event_waiting ON event (status, tenant_id, run, id) WHERE failed_at IS NULL;
+CREATE INDEX event_failed ON event (failed_at) WHERE failed_at IS NOT NULL;
 
 -- Alerts, ours and other authorities'. status and run are part of every key that chains them,
 -- so that no chain can lead from an exercise to an actual.
@@ -229,6 +239,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (channel, status, tenant_id, run, situation, id)
     WHERE delivered_at IS NULL;
+CREATE INDEX outbox_delivered ON outbox (delivered_at) WHERE delivered_at IS NOT NULL;
 CREATE INDEX outbox_alert ON outbox (tenant_id, status, run, identifier);
 
 CREATE TABLE api_key (
