@@ -163,7 +163,7 @@ class PostgresObservationWriter:
         newest, late = _newest(batch.values)
         self._copy_all(connection, batch, queries.COPY_VALUES, _marks(late))
         self._finish(connection, batch, outcome, newest, batch.values)
-        outcome.touched = _by_tenant(late)
+        _touch(outcome, late)
         return outcome
 
     def _store_known(self, connection: Connection[TupleRow], batch: IngestBatch) -> StoreOutcome:
@@ -179,9 +179,7 @@ class PostgresObservationWriter:
             duplicates=len(batch.values) - len(result.new) - len(result.corrected),
         )
         self._finish(connection, batch, outcome, newest, [*result.new, *result.corrected])
-        outcome.touched = _by_tenant(
-            [*(value for value in result.new if id(value) in marks), *result.corrected]
-        )
+        _touch(outcome, [*(v for v in result.new if id(v) in marks), *result.corrected])
         return outcome
 
     def _copy_all(
@@ -231,6 +229,10 @@ class PostgresObservationWriter:
         outcome.events = len(wanted) + alerts
         if outcome.events:
             connection.execute(queries.NOTIFY_WORK)
+        if len(changed) < len(newest):  # another node was ahead: stored, and not the newest
+            moved, stored = _marks(changed), _marks(fresh)
+            behind = [v for v in newest.values() if id(v) in stored and id(v) not in moved]
+            _touch(outcome, behind)
         for value in changed:
             outcome.changed.setdefault(value[_SERIES].tenant, []).append(_latest(value))
 
@@ -370,8 +372,11 @@ def _latest(item: CheckedValue) -> LatestValue:
     )
 
 
-def _by_tenant(values: Iterable[CheckedValue]) -> dict[str, list[SeriesKey]]:
-    found: dict[str, dict[SeriesKey, None]] = {}
+def _touch(outcome: StoreOutcome, values: Iterable[CheckedValue]) -> None:
+    """Note the series of values that are stored and are not their newest, each once."""
+    found: dict[str, dict[SeriesKey, None]] = {
+        tenant: dict.fromkeys(keys) for tenant, keys in outcome.touched.items()
+    }
     for series, *_ in values:
         found.setdefault(series.tenant, {})[series.key] = None
-    return {tenant: list(keys) for tenant, keys in found.items()}
+    outcome.touched = {tenant: list(keys) for tenant, keys in found.items()}

@@ -138,6 +138,8 @@ def keep(found: dict[str, Any]) -> None:
         "found": found,
     }
     path = RESULTS / f"{now:%Y-%m-%d}.json"
+    if path.exists():  # parts measured one after the other on the same day stand together
+        document["found"] = json.loads(path.read_text())["found"] | found
     path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     print(f"kept in {path.relative_to(Path.cwd())}")
 

@@ -6,6 +6,7 @@ The proposals of the exercise approve themselves, as in a drill.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ def publish_to_alert_ms(stage: Stage, rate: float) -> dict[str, dict[str, float]
                 text = feed.get(f"{http}/v1/alerts.atom?status=Exercise").text
                 now = time.perf_counter()
                 for number in sent.keys() - listed.keys():
-                    if f"水位計{number}】" in text or f"WaterLevelGauge:bench:{number}<" in text:
+                    if re.search(rf"水位計{number}(?!\d)", text):
                         listed[number] = now
                 stopping.wait(0.02)
 

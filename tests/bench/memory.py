@@ -22,7 +22,7 @@ def embedded_city_mb() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="cityos-rest-") as folder:
         Path(folder).chmod(0o711)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CITYOS_")}
-        environment |= {"CITYOS_HOME": f"{folder}/city", "CITYOS_JMA_FEED_URLS": ""}
+        environment |= {"CITYOS_HOME": f"{folder}/city", "CITYOS_FEEDS": "false"}
         city = subprocess.Popen(
             [sys.executable, "-m", "cityos", "up", "--demo"],
             cwd=ROOT,
