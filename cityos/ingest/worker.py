@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _BUSY_MESSAGES: Final = 200
 """A batch of at least this many says that more is coming: waiting a little makes it cheaper."""
 _LINGER_S: Final = 0.015
 _IDLE_S: Final = 0.5
+_SWITCH_S: Final = 0.0005
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_FULL_PAUSE_S: Final = 0.5
 _JOIN_S: Final = 10.0
@@ -91,6 +93,9 @@ class Ingest:
     def start(self) -> None:
         # A batch is some ten thousand objects without a cycle among them: with the defaults the
         # collector would look through them all, again and again, for a third of the time.
+        # The storing thread comes back from the server a dozen times a batch; with the default it
+        # would wait 5 ms each time for the decoding thread to let go of the interpreter.
+        sys.setswitchinterval(_SWITCH_S)
         gc.freeze()
         gc.set_threshold(100_000, 20, 100)
         self._feedback.start()
