@@ -73,10 +73,12 @@ def feed_sources(settings: Settings, plugins: Plugins, registry: Registry) -> It
             if not device.enabled or device.adapter not in plugins.feeds:
                 continue
             manifest, feed = plugins.feeds[device.adapter]
+            moved = settings.feed_urls.get(device.adapter)
             yield FeedSource(
                 id=f"{tenant.id}.{device.vendor}.{device.id}",
                 feed=feed,
-                urls=settings.feed_urls.get(device.adapter, manifest.urls),
+                urls=manifest.urls if moved is None else moved,
+                catch_up_urls=manifest.catch_up_urls if moved is None else (),
                 every_s=settings.feed_interval_s or manifest.every_s or _EVERY_S,
                 topic=topic.observations(tenant.id, device.vendor, device.id),
                 device=device.id,
