@@ -73,7 +73,7 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
         line("Administrator's key, shown only this once", style="bold")
         line(f"  {welcome.admin_key}")
     line()
-    line("Try next (in the demo city the first proposal comes after about a minute)", style="bold")
+    line("Try next", style="bold")
     for command in _commands(welcome):
         line(f"  {command}")
     line()
