@@ -39,6 +39,11 @@ _errors = Console(stderr=True)
 _common: dict[str, Any] = {}
 
 
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Prometheus metrics on loopback; unset: none.")
+]
+
+
 @app.callback()
 def common(
     home: Annotated[
@@ -127,9 +132,7 @@ def logs(
 
 @app.command()
 def ingest(
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Prometheus metrics on loopback; unset: none.")
-    ] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Receive what devices publish, and store it."""
     from cityos.bootstrap import ingest as process
@@ -139,9 +142,7 @@ def ingest(
 
 @app.command()
 def dispatch(
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Prometheus metrics on loopback; unset: none.")
-    ] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Ask the services about events, and deliver alerts."""
     from cityos.bootstrap import dispatch as process
@@ -161,9 +162,7 @@ def api(
 
 @app.command()
 def feeds(
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Prometheus metrics on loopback; unset: none.")
-    ] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Fetch the feeds of agencies, such as the JMA's telegrams."""
     from cityos.bootstrap import feeds as process

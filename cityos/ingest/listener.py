@@ -164,12 +164,12 @@ class Listener:
 class _SessionClient(Client):
     """A paho client with a fixed client id, a queue of arrivals, and counted connections."""
 
-    def __init__(self, client_id: str, *, mqtt5: bool, manual_ack: bool) -> None:
+    def __init__(self, client_id: str, *, mqtt5: bool) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTv5 if mqtt5 else MQTTv311,
-            manual_ack=manual_ack,
+            manual_ack=True,
             clean_session=None if mqtt5 else False,  # MQTT 5 says it when connecting
         )
         self.mqtt5 = mqtt5
@@ -193,7 +193,7 @@ class BatchClient(_SessionClient):
     """Reads everything that is there in one go and decodes it in one call."""
 
     def __init__(self, client_id: str, *, mqtt5: bool = True) -> None:
-        super().__init__(client_id, mqtt5=mqtt5, manual_ack=True)
+        super().__init__(client_id, mqtt5=mqtt5)
         self._unfinished = b""
 
     def reconnect(self) -> MQTTErrorCode:
@@ -269,7 +269,7 @@ class StockClient(_SessionClient):
     """The same by paho's public interface: one callback and one acknowledgement a message."""
 
     def __init__(self, client_id: str, *, mqtt5: bool = True) -> None:
-        super().__init__(client_id, mqtt5=mqtt5, manual_ack=True)
+        super().__init__(client_id, mqtt5=mqtt5)
         self.on_message = self._arrived
 
     def _arrived(self, _client: Client, _data: object, message: MQTTMessage) -> None:

@@ -53,5 +53,8 @@ def embedded_city_mb() -> dict[str, float]:
 def _name(process: psutil.Process) -> str:
     words = process.cmdline()
     if "cityos" in words:
-        return f"cityos {words[words.index('cityos') + 1]}"
+        said = words[words.index("cityos") + 1 :]
+        if said[0] == "--home":
+            said = said[2:]
+        return f"cityos {said[0]}"
     return process.name().split(":")[0]
