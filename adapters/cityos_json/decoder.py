@@ -19,6 +19,7 @@ from cityos.domain.observation import Observation, Position, Value
 from cityos.plugins.contract import Receipt, decoder
 
 _decode: Final = msgspec.json.Decoder(wire.Payload).decode
+_tuple: Final = tuple.__new__
 _BACKSLASH: Final = 0x5C
 """An escape: the only way for a NUL into a JSON text."""
 
@@ -57,13 +58,17 @@ def _observation(reading: wire.Reading, index: int | str) -> Observation:
     value, observed_at = reading.value, reading.observed_at
     if observed_at is not None and observed_at.tzinfo is not UTC:
         observed_at = _utc(observed_at, index)
-    return Observation(
-        reading.observed_property,
-        value if type(value) is float else _other(value),
-        reading.unit,
-        observed_at,
-        reading.entity,
-        reading.dataset,
+    # what the named tuple's own constructor does, without the call that leads there
+    return _tuple(
+        Observation,
+        (
+            reading.observed_property,
+            value if type(value) is float else _other(value),
+            reading.unit,
+            observed_at,
+            reading.entity,
+            reading.dataset,
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from cityos.errors import Rejected
 from cityos.ingest.checks import NEWEST, OLDEST, checked_value, implausible_time
 from cityos.ingest.packets import Message
 from cityos.ingest.routes import Route, Routes, Unroutable
-from cityos.plugins.contract import Fetch, Receipt
+from cityos.plugins.contract import Fetch
 from cityos.ports import (
     DeadLetter,
     IngestBatch,
@@ -92,19 +92,29 @@ class Pipeline:
 
     def _prepare(self, group: Numbered, batch: IngestBatch) -> None:
         received_at = group.received_at
-        find, keep, number = self._routes.of, batch.raw.append, group.first_id - 1
-        receipts: dict[bytes, Receipt] = {}
+        period = received_at - OLDEST, received_at + NEWEST
+        known, find, check = self._routes.known.get, self._routes.of, self._check
+        keep, number = batch.raw.append, group.first_id - 1
         for topic, payload in group.messages:
             number += 1
-            route = find(topic)
+            route = known(topic) or find(topic)
             if isinstance(route, Unroutable):
                 self._refuse_unroutable(route, (topic, payload), number, received_at, batch)
                 continue
             keep((number, received_at, route.origin, payload))
-            receipt = receipts.get(topic)
-            if receipt is None:
-                receipt = receipts[topic] = route.receipt(received_at)
-            refusals = self._read(route, payload, receipt, number, batch)
+            refusals: Sequence[Rejected] | None
+            if len(payload) > LARGEST_PAYLOAD_BYTES and not route.adapter.is_feed:
+                refusals = [_too_large(payload)]
+            else:
+                try:
+                    items = route.adapter.read(payload, route.receipt(received_at))
+                    refusals = check(route, items, (received_at, period), number, batch)
+                except Rejected as error:
+                    refusals = [error]
+                except Exception:  # noqa: BLE001 - an adapter's fault must not stop its neighbours
+                    version = route.adapter.version
+                    _log.exception("adapter failed", adapter=version, topic=route.topic)
+                    refusals = [_adapter_failed(version)]
             if refusals:
                 names = (route.tenant, route.vendor, route.device.id)
                 batch.dead_letters += [
@@ -112,51 +122,40 @@ class Pipeline:
                     for refusal in refusals[:_MOST_REFUSALS]
                 ]
 
-    def _read(
-        self, route: Route, payload: bytes, receipt: Receipt, number: int, batch: IngestBatch
-    ) -> Sequence[Rejected]:
-        """Decode and check one message; return what was refused of it, nothing as a rule."""
-        adapter = route.adapter
-        if len(payload) > LARGEST_PAYLOAD_BYTES and not adapter.is_feed:
-            return [_too_large(payload)]
-        try:
-            items = adapter.read(payload, receipt)
-            return self._check(route, items, receipt.received_at, number, batch)
-        except Rejected as error:
-            return [error]
-        except Exception:  # noqa: BLE001 - an adapter's fault must not stop its neighbours
-            _log.exception("adapter failed", adapter=adapter.version, topic=route.topic)
-            return [_adapter_failed(adapter.version)]
-
     def _check(
         self,
         route: Route,
         items: Iterable[Observation | Bulletin | Fetch],
-        received_at: datetime,
+        times: tuple[datetime, tuple[datetime, datetime]],
         number: int,
         batch: IngestBatch,
-    ) -> Sequence[Rejected]:
-        oldest, newest = received_at - OLDEST, received_at + NEWEST
+    ) -> Sequence[Rejected] | None:
+        """Check what one message says; return what was refused of it, as a rule nothing.
+
+        ``times``: when it was received, and between which times it may have been measured.
+        """
+        received_at, (oldest, newest) = times
         slots = route.slots
-        refusals: list[Rejected] = []
+        refusals: list[Rejected] | None = None
         position = -1
-        for position, item in enumerate(items):
+        for item in items:
+            position += 1
             if type(item) is not Observation:
                 self._keep_bulletin(item, route, number, batch)
                 continue
+            name, value, unit, observed_at, entity, dataset = item
             try:
-                slot = slots.get((item.entity, item.observed_property, item.dataset))
+                slot = slots.get((entity, name, dataset))
                 prop, series = slot or route.slot(item, self._writer)
-                value = item.value
                 # No call for the usual value, a float in the property's own unit and range:
                 # this loop is where the time of ingest goes.
                 if (
                     type(value) is not float
                     or not prop.minimum <= value <= prop.maximum
-                    or (item.unit is not None and item.unit != prop.unit)
+                    or (unit is not None and unit != prop.unit)
                 ):
                     value = checked_value(item, prop)
-                observed_at, quality = item.observed_at, _GOOD
+                quality = _GOOD
                 if observed_at is None:
                     observed_at, quality = received_at, _TIME_ASSUMED
                 elif not oldest <= observed_at <= newest:
@@ -165,6 +164,8 @@ class Pipeline:
             except Rejected as error:
                 if error.path == "$":
                     error.path = f"$[{position}]"
+                if refusals is None:
+                    refusals = []
                 refusals.append(error)
         if position < 0 and not route.adapter.is_feed:
             return [_no_observation()]

@@ -71,12 +71,7 @@ class Route:
     slots: dict[tuple[str | None, str, str], Slot] = field(default_factory=dict)
 
     def receipt(self, received_at: datetime) -> Receipt:
-        return Receipt(
-            source=self.topic,
-            device=self.device.id,
-            received_at=received_at,
-            settings=self.device.settings,
-        )
+        return Receipt(self.topic, self.device.id, received_at, "", self.device.settings)
 
     def slot(self, observation: Observation, writer: ObservationWriter) -> Slot:
         """Return the slot for an observation that was not seen on this topic before.
@@ -159,7 +154,8 @@ class Routes:
         self._writer = writer
         self._adapters = adapters
         self._clock = clock
-        self._routes: dict[bytes, Route | Unroutable] = {}
+        self.known: dict[bytes, Route | Unroutable] = {}
+        """What is looked up already; a topic that is not in it is asked for with ``of``."""
         self._devices: dict[tuple[str, str, str], Device] = {}
         self._tenants: dict[str, Tenant] = {}
         self._version = -1
@@ -185,15 +181,15 @@ class Routes:
             for device in self._registry.devices(tenant)
         }
         self._tenants = tenants
-        self._routes.clear()
+        self.known.clear()
         self._version = version
 
     def of(self, topic: bytes) -> Route | Unroutable:
-        route = self._routes.get(topic)
+        route = self.known.get(topic)
         if route is None:
-            if len(self._routes) >= _MOST_ROUTES:  # made-up topics must not fill the memory
-                self._routes.clear()
-            route = self._routes[topic] = self._find(topic)
+            if len(self.known) >= _MOST_ROUTES:  # made-up topics must not fill the memory
+                self.known.clear()
+            route = self.known[topic] = self._find(topic)
         return route
 
     def _find(self, raw: bytes) -> Route | Unroutable:

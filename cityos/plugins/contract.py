@@ -8,9 +8,10 @@ The decorators let the type checker hold a class against its contract where it i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cityos.domain.alert import Alert, Bulletin
 from cityos.domain.entity import Entity
@@ -20,19 +21,19 @@ from cityos.domain.observation import Observation
 from cityos.domain.proposal import Assessment, Situation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Where and when bytes arrived: all that an adapter may know besides the bytes.
 
     ``source`` is the MQTT topic or the URL, ``device`` the publisher's id, ``received_at`` aware
-    UTC, ``settings`` the device's own settings for this adapter.
+    UTC, ``settings`` the device's own settings for this adapter. A named tuple: one is made for
+    nearly every message.
     """
 
     source: str
     device: str
     received_at: datetime
     content_type: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

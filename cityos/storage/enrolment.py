@@ -12,15 +12,21 @@ from cityos.storage import queries
 
 
 def register_origins(connection: Connection[TupleRow], origins: Sequence[Origin]) -> None:
+    if not origins:
+        return
+    columns = (
+        [origin.tenant for origin in origins],
+        [origin.vendor for origin in origins],
+        [origin.device for origin in origins],
+        [origin.topic for origin in origins],
+        [origin.adapter for origin in origins],
+    )
+    connection.execute(queries.REGISTER_ORIGINS, columns)
+    tenants, _, _, topics, adapters = columns
+    rows = connection.execute(queries.ORIGINS, (tenants, topics, adapters)).fetchall()
+    found = {(row[0], row[1], row[2]): row[3] for row in rows}
     for origin in origins:
-        key = (origin.tenant, origin.topic, origin.adapter)
-        connection.execute(
-            queries.REGISTER_ORIGIN,
-            (origin.tenant, origin.vendor, origin.device, origin.topic, origin.adapter),
-        )
-        row = connection.execute(queries.ORIGIN, key).fetchone()
-        assert row is not None  # noqa: S101 - written one line above
-        origin.id = int(row[0])
+        origin.id = found[origin.tenant, origin.topic, origin.adapter]
 
 
 def number_series(

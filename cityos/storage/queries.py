@@ -14,11 +14,19 @@ STORED_UP_TO: Final[Query] = (
     "UPDATE ingest_node SET stored_up_to = %s WHERE id = %s AND stored_up_to < %s"
 )
 
-REGISTER_ORIGIN: Final[Query] = """
-INSERT INTO origin (tenant_id, vendor, device, topic, adapter) VALUES (%s, %s, %s, %s, %s)
+# Ordered by key, here and below, so that two nodes writing the same ones wait, never lock up.
+REGISTER_ORIGINS: Final[Query] = """
+INSERT INTO origin (tenant_id, vendor, device, topic, adapter)
+SELECT k.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS k (tenant, vendor, device, topic, adapter)
+ORDER BY k.tenant, k.topic, k.adapter
 ON CONFLICT (tenant_id, topic, adapter) DO NOTHING
 """
-ORIGIN: Final[Query] = "SELECT id FROM origin WHERE (tenant_id, topic, adapter) = (%s, %s, %s)"
+ORIGINS: Final[Query] = """
+SELECT o.tenant_id, o.topic, o.adapter, o.id
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (tenant, topic, adapter)
+JOIN origin o ON (o.tenant_id, o.topic, o.adapter) = (k.tenant, k.topic, k.adapter)
+"""
 
 REGISTER_SERIES: Final[Query] = """
 INSERT INTO series (tenant_id, entity_id, property, dataset, unit)

@@ -8,7 +8,7 @@ in the server, and a batch of nothing but duplicates still keeps 0.9 of the rate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -42,8 +42,7 @@ _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
 """Positions in a ``CheckedValue``."""
 _RECEIVED_AT: Final = 1
-_ORIGIN: Final = 2
-"""Positions in a ``RawMessage``."""
+"""Position in a ``RawMessage``."""
 
 
 class _Packed(NamedTuple):
@@ -108,9 +107,7 @@ class PostgresObservationWriter:
         return handle
 
     def pack(self, batch: IngestBatch) -> None:
-        if all(value[_SERIES].id for value in batch.values) and all(
-            message[_ORIGIN].id for message in batch.raw
-        ):
+        if not (self._unnumbered or self._unregistered or self._homeless):
             batch.packed = _Packed(
                 binary_copy.raw_messages(batch.raw), binary_copy.values(batch.values)
             )
@@ -244,7 +241,7 @@ class PostgresObservationWriter:
         Each stands alone: it stays right when the batch itself has to be tried again.
         """
         weeks = _missing(self._weeks, [value[_OBSERVED_AT] for value in batch.values], 7)
-        days = _missing(self._days, [message[_RECEIVED_AT] for message in batch.raw], 1)
+        days = _missing(self._days, {message[_RECEIVED_AT] for message in batch.raw}, 1)
         origins, series = self._unregistered[:], self._unnumbered[:]
         if not (origins or series or weeks or days):
             return
@@ -331,7 +328,7 @@ def _insert_events(connection: Connection[TupleRow], wanted: Sequence[CheckedVal
             )
 
 
-def _missing(known: set[int], times: Sequence[datetime], days: int) -> dict[int, datetime]:
+def _missing(known: set[int], times: Collection[datetime], days: int) -> dict[int, datetime]:
     """The partitions that no time has needed yet: number -> one of its times."""
     if not times:
         return {}
