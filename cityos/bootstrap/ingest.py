@@ -63,7 +63,9 @@ class IngestProcess:
     ) -> None:
         clock = SystemClock()
         metrics = IngestMetrics(metrics_registry)
-        self._database = Database(config.database_url, application="cityos-ingest", max_size=3)
+        self._database = Database(
+            config.database_url, application="cityos-ingest", max_size=3, checked=False
+        )
         listened_to = {
             name
             for found in plugins.found.values()

@@ -37,7 +37,9 @@ class Database:
     for the caller knows what it means.
 
     With ``autocommit`` every statement stands alone, which spares a reader of single statements
-    two round trips; ``connection.transaction()`` still joins those that belong together.
+    two round trips; ``connection.transaction()`` still joins those that belong together. Without
+    ``checked`` a connection is not tried before it is lent, which spares one more: for those that
+    try again when it turns out to be lost.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Database:
         timeout_s: float = 5.0,
         statement_timeout_s: float = 30.0,
         autocommit: bool = False,
+        checked: bool = True,
     ) -> None:
         self._timeout_s = timeout_s
         options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC"
@@ -66,13 +69,14 @@ class Database:
                 "options": options,
                 "autocommit": autocommit,
             },
-            check=ConnectionPool.check_connection,
+            check=ConnectionPool.check_connection if checked else None,
         )
         self._pool.open(wait=False)
 
     @contextmanager
     def connection(self) -> Iterator[Connection[TupleRow]]:
         """Raises Unavailable when the server does not answer in time, or goes away."""
+        connection = None
         try:
             with self._pool.connection() as connection:
                 yield connection
@@ -81,6 +85,8 @@ class Database:
         except psycopg.errors.QueryCanceled:
             raise
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if connection is not None and connection.broken:
+                self._pool.drain()  # its neighbours went the same way: a restart ends them all
             raise Unavailable("the connection to the database was lost") from error
 
     def close(self) -> None:

@@ -58,9 +58,6 @@ FROM STDIN (FORMAT BINARY)
 """
 
 # Temporary tables live as long as the connection, so they are made once for each.
-LATEST_STAGE: Final[Query] = (
-    "CREATE TEMP TABLE IF NOT EXISTS latest_stage (LIKE observation) ON COMMIT DELETE ROWS"
-)
 STAGES: Final[Query] = """
 CREATE TEMP TABLE IF NOT EXISTS value_stage
     (LIKE observation, position integer GENERATED ALWAYS AS IDENTITY) ON COMMIT DELETE ROWS;
@@ -69,15 +66,12 @@ COPY_VALUE_STAGE: Final[Query] = """
 COPY value_stage (observed_at, received_at, raw_id, value, series_id, quality, document)
 FROM STDIN (FORMAT BINARY)
 """
-COPY_LATEST: Final[Query] = """
-COPY latest_stage (observed_at, received_at, raw_id, value, series_id, quality, document)
-FROM STDIN (FORMAT BINARY)
-"""
 # Ordered by series, so that two nodes writing the same ones never lock each other out.
 LATEST: Final[Query] = """
 INSERT INTO latest AS l (series_id, observed_at, received_at, raw_id, value, quality, document)
-SELECT series_id, observed_at, received_at, raw_id, value, quality, document
-FROM latest_stage ORDER BY series_id
+SELECT * FROM unnest(%b::integer[], %b::timestamptz[], %b::timestamptz[], %b::bigint[],
+                     %b::double precision[], %b::smallint[], %b::jsonb[]) k (series_id)
+ORDER BY k.series_id
 ON CONFLICT (series_id) DO UPDATE SET
     observed_at = excluded.observed_at, received_at = excluded.received_at,
     raw_id = excluded.raw_id, value = excluded.value, quality = excluded.quality,
