@@ -118,8 +118,17 @@ class IngestBatch:
     values: list[CheckedValue] = field(default_factory=list)
     alerts: list[ReceivedAlert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    packed: object | None = None
+    packed: list[object] = field(default_factory=list)
     """What the store has made of the batch ahead of storing it, see ``ObservationWriter.pack``."""
+
+    def extend(self, following: IngestBatch) -> None:
+        """Add all of the batch that follows on this one."""
+        self.stored_up_to = following.stored_up_to
+        self.raw += following.raw
+        self.values += following.values
+        self.alerts += following.alerts
+        self.dead_letters += following.dead_letters
+        self.packed += following.packed
 
 
 @dataclass(frozen=True, slots=True)

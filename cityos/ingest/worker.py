@@ -2,8 +2,8 @@
 
 Four threads, each doing one thing: paho's network thread reads; the spooling thread makes what
 came durable and acknowledges it; the decoding thread takes it from the spool, reads and checks it;
-the storing thread stores it, while the next batch is decoded. The spool stands in the middle, so
-that the store may be away for as long as the disk lasts; between the last two wait two batches.
+the storing thread stores all that has gathered meanwhile. The spool stands in the middle, so
+that the store may be away for as long as the disk lasts; between the last two waits a batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +21,7 @@ import structlog
 
 from cityos.errors import Rejected, Unavailable
 from cityos.ingest.feedback import Feedback
+from cityos.ingest.handover import Handover, Prepared
 from cityos.ingest.listener import Arrival, Listener
 from cityos.ingest.metrics import IngestMetrics
 from cityos.ingest.news import News
@@ -31,10 +31,12 @@ from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
 
+_PORTION_MESSAGES: Final = 2000
 _BATCH_MESSAGES: Final = 10_000
-_BUSY_MESSAGES: Final = 200
-"""A batch of at least this many says that more is coming: waiting a little makes it cheaper."""
-_LINGER_S: Final = 0.015
+_SMALL_MESSAGES: Final = 200
+_SMALL_PAUSE_S: Final = 0.005
+"""After a batch of fewer messages the next may gather for so long: a trickle of messages would
+otherwise cost a transaction each. A larger one has gathered while its forerunner was stored."""
 _IDLE_S: Final = 0.5
 _SWITCH_S: Final = 0.0005
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -42,14 +44,6 @@ _SPOOL_FULL_PAUSE_S: Final = 0.5
 _JOIN_S: Final = 10.0
 
 _log = structlog.get_logger("ingest")
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """Messages with what to store for them."""
-
-    groups: Sequence[Numbered]
-    batch: IngestBatch
 
 
 class Ingest:
@@ -83,7 +77,7 @@ class Ingest:
         self._failpoint = failpoint
         self._stopping = threading.Event()
         self._preparing = threading.Lock()
-        self._ready: queue.Queue[_Prepared] = queue.Queue(1)
+        self._handover = Handover(_BATCH_MESSAGES)
         self._threads = (
             threading.Thread(target=self._spooling, name="spool", daemon=True),
             threading.Thread(target=self._decoding, name="decode", daemon=True),
@@ -185,16 +179,14 @@ class Ingest:
 
     def _decoding(self) -> None:
         node = self._first_contact()
-        linger = False
         while not self._stopping.is_set():
-            if linger:
-                self._stopping.wait(_LINGER_S)
-            taken = self._spool.take(at_most=_BATCH_MESSAGES, timeout_s=_IDLE_S)
+            if not self._handover.wait_for_room(_IDLE_S):
+                continue
+            taken = self._spool.take(at_most=_PORTION_MESSAGES, timeout_s=_IDLE_S)
             self._metrics.spool_messages.set(self._spool.waiting_messages)
             self._metrics.spool_bytes.set(self._spool.waiting_bytes)
             if taken:
-                self._hand_over(self._prepared(taken, node))
-            linger = sum(len(batch.messages) for batch in taken) >= _BUSY_MESSAGES
+                self._handover.put(self._prepared(taken, node))
 
     def _first_contact(self) -> int:
         """Wait for the store; learn our number there, and what is stored already."""
@@ -214,7 +206,7 @@ class Ingest:
                 return node
         return 0
 
-    def _prepared(self, taken: Sequence[SpooledBatch], node: int) -> _Prepared:
+    def _prepared(self, taken: Sequence[SpooledBatch], node: int) -> Prepared:
         groups = [
             Numbered(message_id(node, batch.first_sequence), batch.received_at, batch.messages)
             for batch in taken
@@ -225,30 +217,23 @@ class Ingest:
                 self._routes.refresh()
             batch = self._pipeline.prepare(groups)
         self._writer.pack(batch)
-        return _Prepared(groups, batch)
-
-    def _hand_over(self, prepared: _Prepared) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._ready.put(prepared, timeout=_IDLE_S)
-            except queue.Full:
-                continue
-            return
+        return Prepared(groups, batch)
 
     # --- the storing thread ------------------------------------------------------------------
 
     def _storing(self) -> None:
         while not self._stopping.is_set():
-            try:
-                prepared = self._ready.get(timeout=_IDLE_S)
-            except queue.Empty:
+            prepared = self._handover.take(_IDLE_S)
+            if prepared is None:
                 continue
             started_s = self._clock.monotonic_s()
             if self._store(prepared):
                 self._spool.stored(prepared.batch.stored_up_to)
                 self._measure(prepared, started_s)
+            if prepared.messages < _SMALL_MESSAGES:
+                self._stopping.wait(_SMALL_PAUSE_S)
 
-    def _store(self, prepared: _Prepared) -> bool:
+    def _store(self, prepared: Prepared) -> bool:
         """Store, however long the store is away; False when we are stopping before it is done."""
         failures = 0
         while not self._stopping.is_set():
@@ -261,7 +246,7 @@ class Ingest:
                     if not rest:
                         return True
                     if rest != prepared.groups:
-                        prepared = _Prepared(rest, self._prepare(rest))
+                        prepared = Prepared(rest, self._prepare(rest))
                 self._store_groups(prepared.groups, prepared.batch)
             except Unavailable as error:
                 if failures == 0:
@@ -294,9 +279,9 @@ class Ingest:
         with self._preparing:
             return self._pipeline.prepare(groups)
 
-    def _measure(self, prepared: _Prepared, started_s: float) -> None:
+    def _measure(self, prepared: Prepared, started_s: float) -> None:
         self._metrics.store_seconds.observe(self._clock.monotonic_s() - started_s)
-        self._metrics.batch_messages.observe(sum(len(group.messages) for group in prepared.groups))
+        self._metrics.batch_messages.observe(prepared.messages)
         age = self._clock.now() - prepared.groups[0].received_at
         self._metrics.receive_to_store_seconds.observe(max(0.0, age.total_seconds()))
 

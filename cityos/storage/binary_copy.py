@@ -18,8 +18,8 @@ from cityos.domain.observation import Quality
 from cityos.ports import CheckedValue, RawMessage
 from cityos.storage.documents import encode_value
 
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
+HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER: Final = b"\xff\xff"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -36,7 +36,7 @@ _LATE: Final = int(Quality.LATE)
 
 def raw_messages(messages: Iterable[RawMessage]) -> bytes:
     """Rows for ``raw_message (id, received_at, origin_id, payload)``."""
-    parts = [_HEADER]
+    parts: list[bytes] = []
     add, pack = parts.append, _RAW
     last, last_us = _EPOCH, 0
     for number, received_at, origin, payload in messages:
@@ -44,7 +44,6 @@ def raw_messages(messages: Iterable[RawMessage]) -> bytes:
             last, last_us = received_at, (received_at - _EPOCH) // _MICROSECOND
         add(pack(4, 8, number, 8, last_us, 4, origin.id, len(payload)))
         add(payload)
-    add(_TRAILER)
     return b"".join(parts)
 
 
@@ -53,7 +52,7 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
 
     ``late`` holds the ``id()`` of items to flag as late.
     """
-    parts = [_HEADER]
+    parts: list[bytes] = []
     add, pack, epoch = parts.append, _NUMBER, _EPOCH
     last, last_us = epoch, 0
     for item in items:
@@ -76,5 +75,4 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
                 )
             )  # fmt: skip
             add(_JSONB_VERSION + document)
-    add(_TRAILER)
     return b"".join(parts)

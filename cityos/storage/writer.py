@@ -55,8 +55,9 @@ _RECEIVED_AT: Final = 1
 
 
 class _Packed(NamedTuple):
-    """Rows of a batch for COPY. ``values`` without the flag of those that come late."""
+    """Rows of a batch, or of a part of it, for COPY; ``values`` all without the flag LATE."""
 
+    count: int
     raw: bytes
     values: bytes
 
@@ -117,9 +118,7 @@ class PostgresObservationWriter:
 
     def pack(self, batch: IngestBatch) -> None:
         if not (self._unnumbered or self._unregistered or self._homeless):
-            batch.packed = _Packed(
-                binary_copy.raw_messages(batch.raw), binary_copy.values(batch.values)
-            )
+            batch.packed = [_pack(batch)]
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
         with within_deadline():
@@ -196,15 +195,17 @@ class PostgresObservationWriter:
         late: frozenset[int],
     ) -> None:
         """COPY the raw messages and the values; those that are ``late`` are flagged."""
-        if not isinstance(batch.packed, _Packed):
-            batch.packed = _Packed(binary_copy.raw_messages(batch.raw), b"")
-        raw, values = batch.packed
-        if late or not values:  # the flags are in the rows
-            values = binary_copy.values(batch.values, late)
+        packed = [part for part in batch.packed if isinstance(part, _Packed)]
+        if sum(part.count for part in packed) != len(batch.raw) + len(batch.values):
+            packed = [_pack(batch)]
+            batch.packed = list(packed)
         if batch.raw:
-            _copy(connection, queries.COPY_RAW, raw)
+            _copy(connection, queries.COPY_RAW, [part.raw for part in packed])
         if batch.values:
-            _copy(connection, into, values)
+            rows = [part.values for part in packed]
+            if late:
+                rows = [binary_copy.values(batch.values, late)]
+            _copy(connection, into, rows)
 
     def _finish(
         self,
@@ -305,9 +306,19 @@ def _marks(values: Iterable[CheckedValue]) -> frozenset[int]:
     return frozenset(id(value) for value in values)
 
 
-def _copy(connection: Connection[TupleRow], statement: queries.Query, rows: bytes) -> None:
+def _pack(batch: IngestBatch) -> _Packed:
+    return _Packed(
+        len(batch.raw) + len(batch.values),
+        binary_copy.raw_messages(batch.raw),
+        binary_copy.values(batch.values),
+    )
+
+
+def _copy(
+    connection: Connection[TupleRow], statement: queries.Query, rows: Sequence[bytes]
+) -> None:
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(rows)
+        copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
 
 
 def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
