@@ -57,7 +57,7 @@ _RECEIVED_AT: Final = 1
 class _Packed(NamedTuple):
     """Rows of a batch, or of a part of it, for COPY; ``values`` all without the flag LATE."""
 
-    count: int
+    rows: int
     raw: bytes
     values: bytes
 
@@ -196,7 +196,7 @@ class PostgresObservationWriter:
     ) -> None:
         """COPY the raw messages and the values; those that are ``late`` are flagged."""
         packed = [part for part in batch.packed if isinstance(part, _Packed)]
-        if sum(part.count for part in packed) != len(batch.raw) + len(batch.values):
+        if sum(part.rows for part in packed) != len(batch.raw) + len(batch.values):
             packed = [_pack(batch)]
             batch.packed = list(packed)
         if batch.raw:

@@ -14,7 +14,7 @@ import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.bench.load import reading, topic_of
-from tests.bench.stage import TENANT, VENDOR, Stage, cpu_s
+from tests.bench.stage import TENANT, VENDOR, Lanes, Stage, cpu_s
 
 _PROBE_EVERY_S = 0.02
 
@@ -27,8 +27,8 @@ class Run:
     cpu_us: dict[str, float]
 
 
-def receive(stage: Stage, messages: int) -> Run:
-    publisher = stage.publisher(messages)
+def receive(stage: Stage, messages: int, lanes: Lanes) -> Run:
+    publisher = stage.publisher(messages, lanes=lanes)
     receiver = stage.receiver(messages)
     assert receiver.stdout is not None
     receiver.stdout.readline()
@@ -50,9 +50,9 @@ def receive(stage: Stage, messages: int) -> Run:
     return Run(messages / seconds, cost)
 
 
-def ingest(stage: Stage, messages: int) -> Run:
+def ingest(stage: Stage, messages: int, lanes: Lanes) -> Run:
     url = stage.new_city()
-    publisher = stage.publisher(messages)
+    publisher = stage.publisher(messages, lanes=lanes)
     child = stage.cityos("ingest", database_url=url)
     with psycopg.connect(url, autocommit=True) as connection:
         wait_for_ingest(connection)

@@ -2,8 +2,9 @@
 
     python -m load --port 1883 --user demo --password ... --messages 100000 [--rate 20000]
 
-MQTT 3.1.1, QoS 1, a window for each connection. One message is one reading of about 200 bytes for
-one of ``--devices`` devices; no (device, time) comes twice in a run. Loopback only.
+MQTT 3.1.1, QoS 1, a window for each connection: a few wide ones are gateways that send in lumps,
+many narrow ones are devices of their own. One message is one reading of about 200 bytes for one of
+``--devices`` devices; no (device, time) comes twice in a run. Loopback only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-CONNECTIONS = 4
 SLICE_BYTES = 262_144
 
 
@@ -125,12 +125,12 @@ class Connection:
 def build(args: argparse.Namespace) -> list[list[bytes]]:
     start = datetime.fromisoformat(args.start) if args.start else datetime.now(UTC)
     start -= timedelta(milliseconds=args.messages // args.devices + 1)
-    lanes: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]
+    lanes: list[list[bytes]] = [[] for _ in range(args.connections)]
     topics = [topic_of(args.tenant, args.vendor, number) for number in range(args.devices)]
     for number in range(args.messages):
         device = number % args.devices
         at = start + timedelta(milliseconds=number // args.devices)
-        lane = lanes[number % CONNECTIONS]
+        lane = lanes[number % args.connections]
         payload = reading(at, 15.0 + number % 9973 / 1000)
         lane.append(publish_packet(topics[device], payload, len(lane) % 65535 + 1))
     return lanes
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--vendor", default="bench")
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--window", type=int, default=2000, help="in flight, each connection")
     parser.add_argument("--rate", type=float, default=0, help="messages a second, 0: no limit")
     parser.add_argument("--start", default="", help="RFC 3339 time of the newest readings")
@@ -164,7 +165,7 @@ def main() -> None:
         for connection in connections:
             quota = len(connection.packets)
             if args.rate:
-                due = (time.perf_counter() - started) * args.rate / CONNECTIONS + 1
+                due = (time.perf_counter() - started) * args.rate / args.connections + 1
                 quota = min(quota, int(due))
             if connection.pump(args.window, quota):
                 full.append(connection.sock)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
 import psutil
@@ -39,6 +39,17 @@ USERS = (
     mqtt_access.REHEARSAL,
     mqtt_access.vendor(VENDOR, tenants=["+"]),
 )
+
+
+class Lanes(NamedTuple):
+    """How publishers are connected: how many, and how many messages each has on the way."""
+
+    connections: int
+    window: int
+
+
+GATEWAYS = Lanes(connections=4, window=2000)
+DEVICE_LANES = Lanes(connections=200, window=10)
 
 
 @dataclass
@@ -89,7 +100,9 @@ class Stage:
             [sys.executable, "-m", "cityos", *arguments], env=environment, stdout=log, stderr=log
         )
 
-    def publisher(self, messages: int, *, rate: float = 0, start: str = "") -> Publisher:
+    def publisher(
+        self, messages: int, *, rate: float = 0, start: str = "", lanes: Lanes = GATEWAYS
+    ) -> Publisher:
         return Publisher(
             self._start(
                 [
@@ -98,6 +111,7 @@ class Stage:
                     *("--password", self.broker.passwords[VENDOR]),
                     *("--messages", str(messages), "--devices", str(DEVICES)),
                     *("--rate", str(rate), "--start", start),
+                    *("--connections", str(lanes.connections), "--window", str(lanes.window)),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -229,6 +229,59 @@ def test_raw_messages_are_kept_with_who_sent_them(store: Store) -> None:
     ) == [(42, b"\x00payload", "g1", "cityos_json@1.0.0")]
 
 
+def test_a_batch_of_portions_is_stored_as_one(store: Store) -> None:
+    """Some packed ahead, one not, as the series of its value had no number yet."""
+    level, origin = store.series(), store.writer.origin(Origin("t", "v", "d", "topic", "a@1"))
+    later = NOW + timedelta(minutes=1)
+
+    def portion(number: int, series: SeriesHandle, at: datetime) -> IngestBatch:
+        batch = IngestBatch(
+            raw=[(number, NOW, origin, b"%d" % number)],
+            values=[(series, at, NOW, number, float(number), 0)],
+        )
+        store.writer.pack(batch)
+        return batch
+
+    store.writer.store(portion(1, level, NOW))
+    together = portion(2, level, later)
+    together.extend(portion(3, level, NOW + timedelta(seconds=1)))
+    assert len(together.packed) == 2
+    together.extend(portion(4, store.series("rainfall_hourly"), NOW))
+    outcome = store.writer.store(together)
+    assert outcome.stored == 3
+    assert store.rows("SELECT id, payload FROM raw_message ORDER BY id") == [
+        (number, b"%d" % number) for number in (1, 2, 3, 4)
+    ]
+    late = int(Quality.LATE)
+    assert store.rows("SELECT value, quality FROM observation ORDER BY raw_id") == [
+        (1.0, 0),
+        (2.0, 0),
+        (3.0, late),
+        (4.0, 0),
+    ]
+    assert store.rows("SELECT value FROM latest ORDER BY 1") == [(2.0,), (4.0,)]
+
+
+def test_after_a_restart_of_the_server_one_try_fails_and_the_next_succeeds(
+    store: Store, database_url: str
+) -> None:
+    """Unchecked connections are all given up as soon as one turns out to be lost."""
+    database = Database(
+        database_url, application="unchecked", min_size=3, max_size=3, checked=False
+    )
+    store.writer = PostgresObservationWriter(database)
+    store.store((store.series(), NOW, 1.5))
+    ended = store.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+        "unchecked",
+    )
+    assert len(ended) == 3
+    with pytest.raises(Unavailable):
+        store.store((store.series(), NOW + timedelta(seconds=1), 1.6))
+    assert store.store((store.series(), NOW + timedelta(seconds=1), 1.6)).stored == 1
+    database.close()
+
+
 def test_how_far_a_spool_got_moves_with_the_batch(store: Store) -> None:
     spool = uuid4()
     node, stored_up_to = store.writer.resume(spool)

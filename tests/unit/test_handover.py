@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+from cityos.ingest.handover import Handover, Prepared
+from cityos.ingest.pipeline import Numbered
+from cityos.ports import IngestBatch, Origin
+
+NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
+ORIGIN = Origin("t", "v", "d", "topic", "cityos_json@1")
+
+
+def portion(first: int, count: int) -> Prepared:
+    """Messages ``first`` and following, prepared and packed."""
+    numbers = range(first, first + count)
+    batch = IngestBatch(
+        stored_up_to=first + count,
+        raw=[(number, NOW, ORIGIN, b"%d" % number) for number in numbers],
+        packed=[f"packed {first}"],
+    )
+    return Prepared([Numbered(first, NOW, [(b"topic", b"%d" % n) for n in numbers])], batch)
+
+
+def test_what_gathered_is_taken_as_one_in_its_order() -> None:
+    handover = Handover(limit=100)
+    for first in (1, 4, 5):
+        handover.put(portion(first, {1: 3, 4: 1, 5: 2}[first]))
+    taken = handover.take(0)
+    assert taken is not None
+    assert [raw[0] for raw in taken.batch.raw] == [1, 2, 3, 4, 5, 6]
+    assert [group.first_id for group in taken.groups] == [1, 4, 5]
+    assert taken.batch.stored_up_to == 7
+    assert taken.batch.packed == ["packed 1", "packed 4", "packed 5"]
+    assert taken.messages == 6
+    assert handover.take(0) is None
+
+
+def test_a_single_portion_is_handed_on_as_it_is() -> None:
+    handover, only = Handover(limit=100), portion(1, 3)
+    handover.put(only)
+    assert handover.take(0) is only
+
+
+def test_there_is_no_room_while_the_limit_waits() -> None:
+    handover = Handover(limit=5)
+    assert handover.wait_for_room(0)
+    handover.put(portion(1, 4))
+    assert handover.wait_for_room(0)
+    handover.put(portion(5, 4))
+    assert not handover.wait_for_room(0.01)
+    handover.take(0)
+    assert handover.wait_for_room(0)
+
+
+def test_taking_wakes_who_waits_for_room() -> None:
+    handover = Handover(limit=1)
+    handover.put(portion(1, 1))
+    woken = threading.Event()
+
+    def wait() -> None:
+        if handover.wait_for_room(10):
+            woken.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    handover.take(0)
+    assert woken.wait(5)
+    waiting.join(5)
+
+
+def test_putting_wakes_who_waits_for_work() -> None:
+    handover = Handover(limit=1)
+    found: list[Prepared | None] = []
+    waiting = threading.Thread(target=lambda: found.append(handover.take(10)))
+    waiting.start()
+    only = portion(1, 1)
+    handover.put(only)
+    waiting.join(5)
+    assert found == [only]
