@@ -10,16 +10,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import psycopg
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_JSONB_VERSION: Final = b"\x01"
+from cityos.storage.binary_copy import EPOCH, JSONB_VERSION, MICROSECOND
+
 _NULL: Final = struct.pack(">i", -1)
 _HEADER: Final = struct.Struct(">5i").pack
 
@@ -60,7 +59,7 @@ bigints: Final = _fixed(20, "q")
 
 def times(values: Sequence[datetime]) -> Array:
     """timestamptz[]: microseconds since 2000."""
-    return _times([(value - _EPOCH) // _MICROSECOND for value in values])
+    return _times([(value - EPOCH) // MICROSECOND for value in values])
 
 
 _times: Final = _fixed(1184, "q")
@@ -85,6 +84,6 @@ def documents(values: Sequence[str | None]) -> Array:
         if value is None:
             parts.append(_NULL)
         else:
-            text = _JSONB_VERSION + value.encode()
+            text = JSONB_VERSION + value.encode()
             parts.append(struct.pack(">i", len(text)) + text)
     return Array(_HEADER(1, 1, 3802, len(values), 1) + b"".join(parts))

@@ -20,8 +20,8 @@ from cityos.storage.documents import encode_value
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 _RAW: Final = struct.Struct(">hiqiqiii").pack
 """id bigint, received_at timestamptz, origin_id integer, length of payload"""
@@ -30,7 +30,7 @@ _NUMBER: Final = struct.Struct(">hiqiqiqidiiihi").pack
 quality smallint, document NULL"""
 _DOCUMENT: Final = struct.Struct(">hiqiqiqiiiihi").pack
 """the same with value NULL and the length of a document"""
-_JSONB_VERSION: Final = b"\x01"
+JSONB_VERSION: Final = b"\x01"
 _LATE: Final = int(Quality.LATE)
 
 
@@ -38,10 +38,10 @@ def raw_messages(messages: Iterable[RawMessage]) -> bytes:
     """Rows for ``raw_message (id, received_at, origin_id, payload)``."""
     parts: list[bytes] = []
     add, pack = parts.append, _RAW
-    last, last_us = _EPOCH, 0
+    last, last_us = EPOCH, 0
     for number, received_at, origin, payload in messages:
         if received_at is not last:  # messages that arrived together share the object
-            last, last_us = received_at, (received_at - _EPOCH) // _MICROSECOND
+            last, last_us = received_at, (received_at - EPOCH) // MICROSECOND
         add(pack(4, 8, number, 8, last_us, 4, origin.id, len(payload)))
         add(payload)
     return b"".join(parts)
@@ -53,14 +53,14 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
     ``late`` holds the ``id()`` of items to flag as late.
     """
     parts: list[bytes] = []
-    add, pack, epoch = parts.append, _NUMBER, _EPOCH
+    add, pack, epoch = parts.append, _NUMBER, EPOCH
     last, last_us = epoch, 0
     for item in items:
         series, observed_at, received_at, raw_id, value, quality = item
         if late and id(item) in late:
             quality |= _LATE
         if received_at is not last:
-            last, last_us = received_at, (received_at - epoch) // _MICROSECOND
+            last, last_us = received_at, (received_at - epoch) // MICROSECOND
         # spelled out: dividing a timedelta costs three times as much
         since = observed_at - epoch
         us = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
@@ -74,5 +74,5 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
                     len(document) + 1,
                 )
             )  # fmt: skip
-            add(_JSONB_VERSION + document)
+            add(JSONB_VERSION + document)
     return b"".join(parts)

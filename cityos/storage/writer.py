@@ -34,6 +34,7 @@ from cityos.storage import (
     binary_array,
     binary_copy,
     enrolment,
+    observation_events,
     queries,
     received_alerts,
     reconcile,
@@ -41,7 +42,7 @@ from cityos.storage import (
 from cityos.storage.binary_array import Array
 from cityos.storage.database import Database
 from cityos.storage.deadline import within_deadline
-from cityos.storage.documents import encode, encode_value
+from cityos.storage.documents import encode_value
 
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 _RETRIES: Final = 3
@@ -218,7 +219,7 @@ class PostgresObservationWriter:
         """Events, alerts, dead letters, latest and hours, and the commit: what both ways share."""
         wanted = [value for value in fresh if value[_SERIES].wanted]
         if wanted:
-            _insert_events(connection, wanted)
+            observation_events.insert(connection, wanted)
         alerts = received_alerts.insert(connection, batch.alerts)
         if batch.dead_letters:
             with connection.cursor() as cursor:
@@ -335,41 +336,6 @@ def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
         binary_array.smallints(quality),
         binary_array.documents(documents),
     )
-
-
-def _insert_events(connection: Connection[TupleRow], wanted: Sequence[CheckedValue]) -> None:
-    """Write the events of values in the order in which they came."""
-    present: dict[int, datetime] = {}
-    with connection.cursor() as cursor, cursor.copy(queries.COPY_EVENTS) as copy:
-        for series, observed_at, received_at, raw_id, value, quality in wanted:
-            # the event is at the series' own present when the value came: a late reading must
-            # not take a service back to a past in which the newer readings do not exist, and
-            # one that came first must not be taken for late because of what follows it here
-            known = present.get(series.id) or series.latest_at or observed_at
-            at = present[series.id] = max(observed_at, known)
-            document = {
-                "entity": series.key.entity,
-                "property": series.key.observed_property,
-                "dataset": series.key.dataset,
-                "value": value,
-                "unit": series.unit,
-                "observed_at": observed_at,
-                "received_at": received_at,
-                "quality": quality,
-                "raw_id": raw_id,
-            }
-            occasion = series.occasion
-            copy.write_row(
-                (
-                    series.tenant,
-                    "observation",
-                    occasion.status,
-                    occasion.run,
-                    series.key.dataset,
-                    at,
-                    encode(document),
-                )
-            )
 
 
 def _missing(known: set[int], times: Collection[datetime], days: int) -> dict[int, datetime]:
