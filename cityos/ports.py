@@ -144,21 +144,42 @@ class LatestValue:
     received_at: datetime
     quality: Quality = Quality.GOOD
 
+    @classmethod
+    def of(cls, value: CheckedValue) -> LatestValue:
+        series, observed_at, received_at, _, content, quality = value
+        return cls(
+            entity=series.key.entity,
+            observed_property=series.key.observed_property,
+            dataset=series.key.dataset,
+            value=content,
+            unit=series.unit,
+            observed_at=observed_at,
+            received_at=received_at,
+            quality=Quality(quality),
+        )
+
 
 @dataclass(slots=True)
 class StoreOutcome:
     """What became of a batch.
 
-    ``changed`` holds, by tenant, the newest value of every series whose latest value moved;
-    ``touched`` the series that got a value which is not their newest (late or corrected).
+    ``moved`` holds the newest value of every series whose latest value moved; ``touched``, by
+    tenant, the series that got a value which is not their newest (late or corrected).
     """
 
     stored: int = 0
     duplicates: int = 0
     corrections: int = 0
     events: int = 0
-    changed: dict[str, list[LatestValue]] = field(default_factory=dict)
+    moved: list[CheckedValue] = field(default_factory=list)
     touched: dict[str, list[SeriesKey]] = field(default_factory=dict)
+
+    def changed(self) -> dict[str, list[LatestValue]]:
+        """``moved`` by tenant, as the live bus carries it; made for whoever asks, not to store."""
+        found: dict[str, list[LatestValue]] = {}
+        for value in self.moved:
+            found.setdefault(value[0].tenant, []).append(LatestValue.of(value))
+        return found
 
 
 class ObservationWriter(Protocol):
@@ -257,6 +278,37 @@ class KeptDeadLetter:
     id: int
     letter: DeadLetter
     replayed_at: datetime | None = None
+
+
+class DeadLetters(Protocol):
+    """Dead letters as an operator works on them.
+
+    Those on a topic of ``tenant`` are its own, also from before the tenant was registered.
+    """
+
+    def newest(
+        self, tenant: str, *, reason: str = "", limit: int = 100
+    ) -> Sequence[KeptDeadLetter]: ...
+
+    def waiting(
+        self,
+        tenant: str,
+        *,
+        reason: str = "",
+        ids: Sequence[int] = (),
+        again: bool = False,
+        after: int = 0,
+        limit: int = 50,
+    ) -> Sequence[KeptDeadLetter]:
+        """Those that nobody has replayed, oldest first, after the id ``after``.
+
+        ``reason`` empty: all; ``ids`` empty: all; ``again``: those that were replayed too.
+        """
+        ...
+
+    def replayed(self, message: int, now: datetime) -> None:
+        """Mark all dead letters of this raw message."""
+        ...
 
 
 class CityReader(Protocol):
@@ -451,6 +503,20 @@ class OrderBook(Protocol):
         self, tenant: str, proposal_id: str, *, by: str, note: str, now: datetime
     ) -> Proposal:
         """Raises NotFound; Conflict when the proposal is not pending any more."""
+        ...
+
+    def cancel(
+        self, tenant: str, identifier: str, *, issuer: Issuer, by: str, reason: str, now: datetime
+    ) -> Alert:
+        """End an order of this city that is in force: issue its Cancel, put it in the outbox.
+
+        It is kept as a proposal that ``by`` approved, with ``reason`` as its note. Pending ones up
+        to the order's level are superseded; a proposed rise still waits. From then on only a rise
+        of the situation's level is proposed.
+
+        Raises NotFound; Conflict when the alert is another authority's, a Cancel, or not in force
+        any more.
+        """
         ...
 
     def alerts(

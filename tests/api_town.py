@@ -83,7 +83,7 @@ class Town:
         outcome = self.writer.store(IngestBatch(values=rows))
         if tell and self.bus is not None:
             touched = outcome.touched.get(tenant, [])
-            self.bus.publish(tenant, outcome.changed.get(tenant, []), touched)
+            self.bus.publish(tenant, outcome.changed().get(tenant, []), touched)
         return outcome
 
 

@@ -39,15 +39,14 @@ class News:
         return self._thread.is_alive()
 
     def tell(self, outcome: StoreOutcome) -> None:
-        if outcome.changed or outcome.touched:
+        if outcome.moved or outcome.touched:
             self._waiting.put(outcome)
 
     def _run(self) -> None:
         while (outcome := self._waiting.get()) is not None:
-            for tenant in outcome.changed.keys() | outcome.touched.keys():
+            changed, touched = outcome.changed(), outcome.touched
+            for tenant in changed.keys() | touched.keys():
                 try:
-                    self._live.publish(
-                        tenant, outcome.changed.get(tenant, ()), outcome.touched.get(tenant, ())
-                    )
+                    self._live.publish(tenant, changed.get(tenant, ()), touched.get(tenant, ()))
                 except Exception:  # noqa: BLE001 - news is worth less than the thread
                     _log.exception("news of a batch could not be told", tenant=tenant)

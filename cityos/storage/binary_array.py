@@ -17,7 +17,7 @@ import psycopg
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-from cityos.storage.binary_copy import EPOCH, JSONB_VERSION, MICROSECOND
+from cityos.storage.binary_copy import EPOCH, JSONB_VERSION
 
 _NULL: Final = struct.pack(">i", -1)
 _HEADER: Final = struct.Struct(">5i").pack
@@ -59,7 +59,9 @@ bigints: Final = _fixed(20, "q")
 
 def times(values: Sequence[datetime]) -> Array:
     """timestamptz[]: microseconds since 2000."""
-    return _times([(value - EPOCH) // MICROSECOND for value in values])
+    # spelled out: dividing a timedelta costs three times as much
+    since = [value - EPOCH for value in values]
+    return _times([(t.days * 86400 + t.seconds) * 1_000_000 + t.microseconds for t in since])
 
 
 _times: Final = _fixed(1184, "q")

@@ -21,7 +21,7 @@ from cityos.storage.documents import encode_value
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 _RAW: Final = struct.Struct(">hiqiqiii").pack
 """id bigint, received_at timestamptz, origin_id integer, length of payload"""
@@ -41,7 +41,7 @@ def raw_messages(messages: Iterable[RawMessage]) -> bytes:
     last, last_us = EPOCH, 0
     for number, received_at, origin, payload in messages:
         if received_at is not last:  # messages that arrived together share the object
-            last, last_us = received_at, (received_at - EPOCH) // MICROSECOND
+            last, last_us = received_at, (received_at - EPOCH) // _MICROSECOND
         add(pack(4, 8, number, 8, last_us, 4, origin.id, len(payload)))
         add(payload)
     return b"".join(parts)
@@ -60,7 +60,7 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
         if late and id(item) in late:
             quality |= _LATE
         if received_at is not last:
-            last, last_us = received_at, (received_at - epoch) // MICROSECOND
+            last, last_us = received_at, (received_at - epoch) // _MICROSECOND
         # spelled out: dividing a timedelta costs three times as much
         since = observed_at - epoch
         us = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds

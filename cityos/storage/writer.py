@@ -18,14 +18,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from cityos.domain.history import SeriesKey
-from cityos.domain.observation import Quality
 from cityos.domain.occasion import Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected, Unavailable
 from cityos.ports import (
     CheckedValue,
     IngestBatch,
-    LatestValue,
     Origin,
     SeriesHandle,
     StoreOutcome,
@@ -225,15 +223,14 @@ class PostgresObservationWriter:
             with connection.cursor() as cursor:
                 cursor.executemany(queries.DEAD_LETTER, batch.dead_letters)
         outcome.events = len(wanted) + alerts
-        changed = self._commit(connection, batch, newest, news=outcome.events > 0)
+        moved = self._commit(connection, batch, newest, news=outcome.events > 0)
         for series, observed_at, *_ in newest.values():
             series.latest_at = observed_at
-        if len(changed) < len(newest):  # another node was ahead: stored, and not the newest
-            moved, stored = _marks(changed), _marks(fresh)
-            behind = [v for v in newest.values() if id(v) in stored and id(v) not in moved]
+        outcome.moved = moved
+        if len(moved) < len(newest):  # another node was ahead: stored, and not the newest
+            first, stored = _marks(moved), _marks(fresh)
+            behind = [v for v in newest.values() if id(v) in stored and id(v) not in first]
             _touch(outcome, behind)
-        for value in changed:
-            outcome.changed.setdefault(value[_SERIES].tenant, []).append(_latest(value))
 
     def _commit(
         self,
@@ -363,20 +360,6 @@ def _hours(times: Sequence[datetime]) -> list[datetime]:
 
 def _hour(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)
-
-
-def _latest(item: CheckedValue) -> LatestValue:
-    series, observed_at, received_at, _, value, quality = item
-    return LatestValue(
-        entity=series.key.entity,
-        observed_property=series.key.observed_property,
-        dataset=series.key.dataset,
-        value=value,
-        unit=series.unit,
-        observed_at=observed_at,
-        received_at=received_at,
-        quality=Quality(quality),
-    )
 
 
 def _touch(outcome: StoreOutcome, values: Iterable[CheckedValue]) -> None:

@@ -77,7 +77,7 @@ def store(database_url: str) -> Iterator[Store]:
 def test_a_new_value_is_stored_and_is_the_latest(store: Store) -> None:
     outcome = store.store((store.series(), NOW, 1.5))
     assert (outcome.stored, outcome.duplicates, outcome.corrections) == (1, 0, 0)
-    (latest,) = outcome.changed["t"]
+    (latest,) = outcome.changed()["t"]
     assert (latest.entity, latest.value, latest.observed_at) == (ENTITY, 1.5, NOW)
     assert store.rows("SELECT value, observed_at FROM latest") == [(1.5, NOW)]
 
@@ -88,7 +88,7 @@ def test_the_same_again_changes_nothing(store: Store) -> None:
     before = store.rows("SELECT * FROM observation ORDER BY observed_at")
     outcome = store.store((series, NOW, 1.5), (series, NOW + timedelta(seconds=1), 1.6))
     assert (outcome.stored, outcome.duplicates, outcome.events) == (0, 2, 0)
-    assert outcome.changed == {}
+    assert outcome.moved == []
     assert store.rows("SELECT * FROM observation ORDER BY observed_at") == before
     assert store.rows("SELECT count(*) FROM event") == [(2,)]
 
@@ -98,7 +98,7 @@ def test_a_duplicate_does_not_keep_its_neighbours_out(store: Store) -> None:
     store.store((series, NOW, 1.5))
     outcome = store.store((series, NOW, 1.5), (series, NOW + timedelta(seconds=1), 9.9))
     assert (outcome.stored, outcome.duplicates, outcome.events) == (1, 1, 1)
-    assert [value.value for value in outcome.changed["t"]] == [9.9]
+    assert [value.value for value in outcome.changed()["t"]] == [9.9]
 
 
 def test_one_key_twice_in_one_batch_is_one_row(store: Store) -> None:
@@ -116,7 +116,7 @@ def test_another_value_under_the_same_key_is_a_correction_and_both_are_kept(stor
     assert store.rows("SELECT value, quality FROM observation") == [(2.5, int(Quality.CORRECTED))]
     assert store.rows("SELECT value, received_at FROM correction") == [(1.5, NOW)]
     assert store.rows("SELECT value FROM latest") == [(2.5,)]
-    assert [value.value for value in outcome.changed["t"]] == [2.5]
+    assert [value.value for value in outcome.changed()["t"]] == [2.5]
 
 
 def test_a_correction_sent_again_is_a_duplicate(store: Store) -> None:
@@ -161,7 +161,7 @@ def test_a_late_value_is_stored_flagged_and_does_not_move_the_latest(store: Stor
     earlier = NOW - timedelta(hours=1)
     outcome = store.store((series, earlier, 1.1))
     assert outcome.stored == 1
-    assert outcome.changed == {}
+    assert outcome.moved == []
     assert outcome.touched == {"t": [series.key]}
     assert store.rows("SELECT quality FROM observation WHERE observed_at = %s", earlier) == [
         (int(Quality.LATE),)
@@ -196,7 +196,7 @@ def test_a_writer_that_starts_later_knows_the_latest(store: Store) -> None:
     second = Store(store.url)
     outcome = second.store((second.series(), NOW - timedelta(hours=1), 1.1))
     second.database.close()
-    assert outcome.changed == {}
+    assert outcome.moved == []
     assert store.rows("SELECT value FROM latest") == [(1.5,)]
 
 
