@@ -81,7 +81,12 @@ class FeedTask:
         self._seen = seen
         self._clock = clock
         self._jitter = jitter
-        self._watch = SourceWatch("the source", clock, source=source.id)
+        self._watch = SourceWatch(
+            "the source",
+            clock,
+            source=source.id,
+            meanwhile=f"the city runs without the feed {source.id} and keeps trying to reach it",
+        )
         self._looks = [
             *(_Look(url, is_catch_up=False) for url in source.urls),
             *(_Look(url, is_catch_up=True) for url in source.catch_up_urls),
