@@ -25,9 +25,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 keys = typer.Typer(help="Keys of the API.", no_args_is_help=True)
+broker = typer.Typer(help="Users of the MQTT broker: vendors, and the city's own processes.")
+dead_letters = typer.Typer(help="What was refused, kept with its reason.", no_args_is_help=True)
+events = typer.Typer(help="The queue of events for services.", no_args_is_help=True)
+failed = typer.Typer(help="Events that a service could not handle.", no_args_is_help=True)
 adapters = typer.Typer(help="Adapters: what reads a vendor's or an agency's data.")
 services = typer.Typer(help="Services: what turns the city's events into proposals.")
 app.add_typer(keys, name="key")
+app.add_typer(broker, name="broker", no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(events, name="events")
+events.add_typer(failed, name="failed")
 app.add_typer(adapters, name="adapter")
 app.add_typer(services, name="service")
 
@@ -191,7 +199,9 @@ def replay(
     from cityos.bootstrap import replay as process
 
     settings = _settings(tenant=tenant)
-    raise typer.Exit(process.run(settings, recording, speed=speed, run=run, console=_console))
+    raise typer.Exit(
+        process.run(settings, recording, speed=speed, run=run, tenant=tenant, console=_console)
+    )
 
 
 # --- set-up and administration ------------------------------------------------------------------
@@ -270,6 +280,88 @@ def key_revoke(
     from cityos.bootstrap import keys as process
 
     process.revoke(_settings(tenant=tenant), key)
+
+
+@broker.command("users")
+def broker_users() -> None:
+    """List who may say and hear what. A vendor is a user once it has a device."""
+    from cityos.bootstrap import broker as process
+
+    _console.print(process.table(_settings()))
+
+
+@broker.command("password")
+def broker_password(
+    user: Annotated[str, typer.Argument(help="A vendor, or another name in `broker users`.")],
+    new: Annotated[
+        bool, typer.Option("--new", help="Make another; valid from the next `cityos up` on.")
+    ] = False,
+) -> None:
+    """Print the password of a user of our own broker."""
+    from cityos.bootstrap import broker as process
+
+    sys.stdout.write(process.password(_settings(), user, new=new) + "\n")
+
+
+@broker.command("access-list")
+def broker_access_list() -> None:
+    """Print mosquitto's acl_file for these users, for a broker that is not ours."""
+    from cityos.bootstrap import broker as process
+
+    sys.stdout.write(process.access(_settings()))
+
+
+Reason = Annotated[str, typer.Option(help="Only these: undecodable, unknown_device, ...")]
+Tenant = Annotated[str | None, typer.Option(help="Whose city; CITYOS_TENANT.")]
+
+
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)]
+Ids = Annotated[list[int] | None, typer.Option("--id", help="Only this one; may be given again.")]
+
+
+@dead_letters.command("list")
+def dead_letters_list(tenant: Tenant = None, reason: Reason = "", limit: Limit = 50) -> None:
+    """List what was refused, the newest first."""
+    from cityos.bootstrap import dead_letters as process
+
+    _console.print(process.table(_settings(tenant=tenant), reason=reason, limit=limit))
+
+
+@dead_letters.command("replay")
+def dead_letters_replay(
+    tenant: Tenant = None,
+    ids: Ids = None,
+    reason: Reason = "",
+    again: Annotated[bool, typer.Option("--again", help="Also what was replayed before.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Give readings without a time the time of now.")
+    ] = False,
+) -> None:
+    """Send what is mended through the broker once more; what is not stays where it is."""
+    from cityos.bootstrap import dead_letters as process
+
+    lines = process.replay(
+        _settings(tenant=tenant), reason=reason, ids=ids or (), again=again, at_now=now
+    )
+    for line in lines:
+        _console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@failed.command("list")
+def failed_list(tenant: Tenant = None, limit: Limit = 50) -> None:
+    """List the events that were set aside, the newest first."""
+    from cityos.bootstrap import failed_events as process
+
+    _console.print(process.table(_settings(tenant=tenant), limit=limit))
+
+
+@failed.command("retry")
+def failed_retry(tenant: Tenant = None, ids: Ids = None) -> None:
+    """Have the services handle them once more, as of their own time."""
+    from cityos.bootstrap import failed_events as process
+
+    for line in process.retry(_settings(tenant=tenant), ids or ()):
+        _console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @adapters.command("new")

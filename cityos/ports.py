@@ -472,6 +472,28 @@ class EventQueue(Protocol):
         ...
 
 
+class FailedEvent(NamedTuple):
+    """An event that was set aside. ``subject`` says of what: a series, or an alert."""
+
+    id: int
+    status: str
+    run: str
+    subject: str
+    at: datetime
+    failed_at: datetime
+    error: str
+
+
+class FailedEvents(Protocol):
+    """What was set aside, for an operator."""
+
+    def newest(self, tenant: str, *, limit: int = 100) -> Sequence[FailedEvent]: ...
+
+    def retry(self, tenant: str, ids: Sequence[int] = ()) -> Sequence[int]:
+        """Put them back into the queue, all where ``ids`` is empty; return which there were."""
+        ...
+
+
 class OrderBook(Protocol):
     """Proposals and the alerts that came of them. Every change is one transaction."""
 

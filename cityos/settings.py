@@ -117,9 +117,12 @@ class Settings(BaseSettings):
     exercise_approval: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="exercises whose proposals approve themselves: names or patterns, drill-*"
     )
+    exercise_vendors: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="vendors that may publish on exercise topics of our broker"
+    )
     database_connections: int = Field(8, ge=2, le=64, description="of the API process")
 
-    @field_validator("trusted_proxies", "exercise_approval", mode="before")
+    @field_validator("trusted_proxies", "exercise_approval", "exercise_vendors", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):

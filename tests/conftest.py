@@ -38,6 +38,8 @@ MQTT_USERS = (
     mqtt_access.INGEST,
     mqtt_access.DISPATCH,
     mqtt_access.REHEARSAL,
+    mqtt_access.REPLAY,
+    mqtt_access.whole_city("city"),
     mqtt_access.speaker("simulator", vendors=["+"]),
     mqtt_access.speaker("feeds", vendors=["jma"]),
     *(mqtt_access.vendor(name, tenants=["+"]) for name in MQTT_VENDORS),

@@ -14,6 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from cityos.bootstrap.welcome import cityos_command
 from cityos.errors import NotFound
 from cityos.runtime.process import end
 from cityos.runtime.records import Record, Records
@@ -56,7 +57,10 @@ def status(settings: Settings, console: Console) -> int:
         if living:
             names = ", ".join(record.name for record in living)
             console.print(
-                f"left behind by a killed run: {names}; the next start or `cityos down` stops them"
+                f"left behind by a killed run: {names}; the next start stops them, or: "
+                f"{cityos_command(settings.home)} down",
+                highlight=False,
+                soft_wrap=True,
             )
         return _NOT_RUNNING
     state = "running" if city.ready else "starting"

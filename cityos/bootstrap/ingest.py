@@ -96,7 +96,7 @@ class IngestProcess:
                 on_state=on_state,
             ),
             spool=spool,
-            routes=Routes(PostgresRegistry(self._database), _adapters(plugins), writer, clock),
+            routes=Routes(PostgresRegistry(self._database), adapters_of(plugins), writer, clock),
             writer=writer,
             live=RedisLiveBus(config.redis_url, clock=clock),
             feedback=Feedback(self._publisher, clock, metrics),
@@ -151,7 +151,8 @@ def run(settings: Settings) -> None:
         process.stop()
 
 
-def _adapters(plugins: Plugins) -> dict[str, Adapter]:
+def adapters_of(plugins: Plugins) -> dict[str, Adapter]:
+    """Return all decoders and feeds, by id, as ingest uses them."""
     adapters = {}
     for name, (manifest, decoder) in plugins.decoders.items():
         adapters[name] = Adapter.of_decoder(f"{name}@{manifest.version}", decoder)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cityos.bootstrap import connect
+from cityos.bootstrap.broker import vendors_of
 from cityos.bootstrap.demo import demo_city
 from cityos.bootstrap.keys import key_ring
 from cityos.domain.entity import Device, Entity
-from cityos.errors import InvalidRequest
+from cityos.errors import InvalidRequest, SetupFailed, Unavailable
 from cityos.ports import CityReader, EntityQuery
 from cityos.rehearsal import city_files
+from cityos.rehearsal.mqtt import WindowedPublisher
 from cityos.settings import Settings
 from cityos.storage import database
 from cityos.storage.database import Database
@@ -24,6 +26,7 @@ _FIRST_KEY: Final = "first administrator"
 _TRIED_ADAPTER: Final = "cityos_json"
 _TRIED_TYPE: Final = "WaterLevelGauge"
 _GAUGES: Final = 200
+_BROKER_S: Final = 10.0
 
 
 def migrate(settings: Settings, *, sql_only: bool, timescale: bool) -> None:
@@ -41,19 +44,23 @@ def run(settings: Settings) -> str:
 
     ``vendors``: each vendor's tenants; ``admin_key``: the first key of the tenant, if it was made
     just now; ``example``: a reading that a device may publish, or null.
+
+    Raises:
+        SetupFailed: a server that the settings name does not let us in.
     """
+    _require_named_servers(settings)
     url = connect.addresses(settings, "database_url").database_url
     database.migrate(url)
     store = Database(url, application="cityos-prepare", max_size=2)
     try:
         registry, reader = PostgresRegistry(store), PostgresCityReader(store)
         if settings.demo:
-            city_files.register(demo_city(), registry)
+            city_files.register(demo_city(settings.simulation_pace), registry)
         tenants = [tenant.id for tenant in registry.tenants()]
         devices = {tenant: registry.devices(tenant) for tenant in tenants}
         known = settings.tenant in tenants
         result = {
-            "vendors": _vendors(devices),
+            "vendors": vendors_of(devices),
             "admin_key": _first_key(settings, store) if known else "",
             "example": _example(settings.tenant, reader, devices[settings.tenant])
             if known
@@ -80,16 +87,30 @@ def load_city(settings: Settings, folder: Path) -> str:
         store.close()
     return (
         f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices. "
-        "Vendors that are new get their MQTT credential when the embedded broker starts again."
+        "Vendors that are new get their MQTT credential when the embedded broker starts again "
+        "(`cityos broker password VENDOR`)."
     )
 
 
-def _vendors(devices: Mapping[str, Sequence[Device]]) -> dict[str, list[str]]:
-    found: dict[str, set[str]] = {}
-    for tenant, of_tenant in devices.items():
-        for device in of_tenant:
-            found.setdefault(device.vendor, set()).add(tenant)
-    return {vendor: sorted(tenants) for vendor, tenants in sorted(found.items())}
+def _require_named_servers(settings: Settings) -> None:
+    """Say at once which server is missing, and why; Redis may come later."""
+    if settings.database_url:
+        try:
+            database.connect(settings.database_url, "cityos-prepare").close()
+        except Unavailable as error:
+            why = str(error.__cause__ or error).partition("\n")[0]
+            message = f"CITYOS_DATABASE_URL: {why}"
+            raise SetupFailed(message) from error
+    if settings.mqtt_url:
+        publisher = WindowedPublisher(settings.mqtt_url)
+        try:
+            publisher.wait_connected(_BROKER_S)
+        except Unavailable as error:
+            where = settings.mqtt_url.rpartition("@")[2]
+            message = f"CITYOS_MQTT_URL: {where}: {error}"
+            raise SetupFailed(message) from error
+        finally:
+            publisher.close()
 
 
 def _first_key(settings: Settings, store: Database) -> str:

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,10 @@ from typing import Any, Final
 from rich.console import Console
 
 from cityos.bootstrap import connect
+from cityos.bootstrap.broker import EXERCISE_VENDORS, broker_users
 from cityos.bootstrap.welcome import HTTP_PORT, Welcome, print_welcome
 from cityos.clock import SystemClock
 from cityos.errors import SetupFailed
-from cityos.runtime import mqtt_access
 from cityos.runtime.account import Account
 from cityos.runtime.mqtt_access import MqttUser
 from cityos.runtime.ports import free_port, is_free
@@ -98,12 +98,13 @@ class _Launch:
     def run(self, after_ready: Callable[[], None]) -> int:
         left = self.supervisor.clear_leftovers()
         if left:
-            self._say(f"stopped {left} processes that a killed run had left behind")
+            what = "1 process" if left == 1 else f"{left} processes"
+            self._say(f"stopped {what} that a killed run had left behind")
         self._say("starting the servers")
         self._record(Addresses(database_url=self.stack.start_store(), redis_url="", mqtt_urls={}))
         prepared = _prepare(self.settings)
         try:
-            addresses = self.stack.start_messaging(_mqtt_users(prepared["vendors"]))
+            addresses = self.stack.start_messaging(self._mqtt_users(prepared["vendors"]))
             self._record(addresses)
             self._say("starting the city")
             ready = self.supervisor.start(_READY_WITHIN_S)
@@ -121,6 +122,12 @@ class _Launch:
         self.supervisor.stop()
         self._say(f"stopped; the data is kept in {self.settings.home}")
         return 0
+
+    def _mqtt_users(self, vendors: Mapping[str, Sequence[str]]) -> list[MqttUser]:
+        rehearsing = self.settings.exercise_vendors
+        for name in sorted(set(rehearsing) - set(vendors)):
+            self._say(f"note: {EXERCISE_VENDORS} names {name!r}, which has no device here")
+        return broker_users(vendors, rehearsing=rehearsing)
 
     def _record(self, addresses: Addresses, *, ready: bool = False) -> None:
         """Let other commands know what runs; the processes find the servers this way."""
@@ -194,18 +201,6 @@ def _prepare(settings: Settings) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(output)
     return found
-
-
-def _mqtt_users(vendors: dict[str, list[str]]) -> list[MqttUser]:
-    """The broker's users; ``vendors`` has each vendor's tenants."""
-    return [
-        mqtt_access.INGEST,
-        mqtt_access.DISPATCH,
-        mqtt_access.REHEARSAL,
-        mqtt_access.speaker("feeds", vendors=sorted(vendors)),
-        mqtt_access.speaker("simulator", vendors=sorted(vendors)),
-        *(mqtt_access.vendor(name, tenants=tenants) for name, tenants in sorted(vendors.items())),
-    ]
 
 
 def _http_port(settings: Settings) -> int:

@@ -22,6 +22,7 @@ _KEEPALIVE_S: Final = 15
 _RECONNECT_S: Final = (1, 15)
 _IN_FLIGHT: Final = 20
 _QUEUED: Final = 200
+_NOBODY_LISTENS: Final = 0x10  # MQTT 5, 3.4.2.1: no matching subscribers
 _FIRST_FAILURE: Final = 0x80  # MQTT 5, 2.4: reason codes from here on mean failure
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +36,8 @@ class MqttPublisher:
     passed may therefore still arrive later: the caller's repetition is a duplicate, never an
     overtaking. ``connections`` counts the connections that came up: after each, the broker may
     have forgotten what it retained. ``client_id`` gets a random end, for of two clients with one
-    id the broker throws the first one out. Thread-safe.
+    id the broker throws the first one out. With ``heard``, a message that the broker has nobody to
+    give to counts as refused (MQTT 5 alone tells). Thread-safe.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class MqttPublisher:
         *,
         client_id: str,
         mqtt5: bool = True,
+        heard: bool = False,
     ) -> None:
         parts = urlsplit(url)
+        self._heard = heard
         tls = parts.scheme == "mqtts"
         self.connections = 0
         self._connected = threading.Event()
@@ -139,7 +143,7 @@ class MqttPublisher:
 
         Takes no lock: paho holds its own, which the publisher needs to send.
         """
-        if reason.value >= _FIRST_FAILURE:
+        if reason.value >= _FIRST_FAILURE or (self._heard and reason.value == _NOBODY_LISTENS):
             self._refused[mid] = str(reason)
             if len(self._refused) > _QUEUED:  # nobody waits any more for the oldest
                 self._refused.pop(next(iter(self._refused)), None)

@@ -150,8 +150,9 @@ class WindowedPublisher:
         reason: Any,  # noqa: ANN401
         _properties: object,
     ) -> None:
+        if self._connected.is_set():  # else it was never up, and why not is known already
+            self._why = f"the connection was lost: {reason}"
         self._connected.clear()
-        self._why = f"the connection was lost: {reason}"
         self._on_state(False, str(reason))  # noqa: FBT003
 
     def _on_publish(

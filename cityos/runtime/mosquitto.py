@@ -76,7 +76,7 @@ def start_mosquitto(
     records.clear(NAME, grace_s=_STOP_S)
     where = place(home, NAME, ["mosquitto"])
     chosen = free_port(port, _PREFERRED_PORT, host=host)
-    passwords = {user.name: secrets.get(f"mqtt {user.name}") for user in users}
+    passwords = {user.name: secrets.get(user.secret) for user in users}
     file = _configure(where, users=users, passwords=passwords, host=host, port=chosen)
     command = Command(
         name=NAME,

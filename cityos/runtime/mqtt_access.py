@@ -23,20 +23,40 @@ class MqttUser:
     writes: Sequence[str] = ()
     reads: Sequence[str] = ()
 
+    @property
+    def secret(self) -> str:
+        """What the installation's secrets call its password."""
+        return f"mqtt {self.name}"
+
 
 INGEST: Final = MqttUser("ingest", (f"{ROOT}/+/+/+/errors",), (OBSERVATIONS_FILTER,))
 DISPATCH: Final = MqttUser("dispatch", (ALERTS_FILTER,))
 REHEARSAL: Final = MqttUser("rehearsal", (f"{ROOT}/+/+/+/observations/exercise/#",))
+REPLAY: Final = MqttUser("replay", (OBSERVATIONS_FILTER,))
+"""Sends dead letters again, each on the topic that it came on."""
 
 
-def vendor(name: str, *, tenants: Sequence[str]) -> MqttUser:
+def whole_city(name: str) -> MqttUser:
+    """All processes of the city as one user, as they come to a broker that is not ours."""
+    parts = (INGEST, DISPATCH, REPLAY)
+    return MqttUser(
+        name,
+        [filter_ for part in parts for filter_ in part.writes],
+        [filter_ for part in parts for filter_ in part.reads],
+    )
+
+
+def vendor(name: str, *, tenants: Sequence[str], exercises: bool = False) -> MqttUser:
     """A vendor speaks under its own name and hears what was wrong with what it said.
 
-    ``tenants`` may be ``["+"]`` in tests.
+    ``exercises``: it may rehearse as well. ``tenants`` may be ``["+"]`` in tests.
     """
     own = [f"{ROOT}/{tenant}/{name}/+" for tenant in tenants]
+    spoken = ["observations", "observations/exercise/+"] if exercises else ["observations"]
     return MqttUser(
-        name, [f"{topic}/observations" for topic in own], [f"{topic}/errors" for topic in own]
+        name,
+        [f"{topic}/{kind}" for topic in own for kind in spoken],
+        [f"{topic}/errors" for topic in own],
     )
 
 

@@ -87,7 +87,7 @@ def start_rumqttd(
     package = program.path
     if where.account.uid is not None and not reachable(package, where.account):
         package = where.adopt(package, package.name)
-    passwords = {user.name: secrets.get(f"mqtt {user.name}") for user in users}
+    passwords = {user.name: secrets.get(user.secret) for user in users}
     table = "\n".join(f"{json.dumps(name)} = {json.dumps(p)}" for name, p in passwords.items())
     chosen = free_port(port, _PREFERRED_PORTS[0], host=host)
     chosen_v5 = free_port(port_v5, _PREFERRED_PORTS[1], host=host)

@@ -22,11 +22,14 @@ class SecretFile:
         self._path = path
 
     def get(self, name: str) -> str:
+        return self._read().get(name) or self.renew(name)
+
+    def renew(self, name: str) -> str:
+        """Return a new secret in the place of the old one."""
         known = self._read()
-        if name not in known:
-            # letters first: a leading - would read as an option on a command line
-            known[name] = "k" + secrets.token_urlsafe(_BYTES)
-            self._write(known)
+        # letters first: a leading - would read as an option on a command line
+        known[name] = "k" + secrets.token_urlsafe(_BYTES)
+        self._write(known)
         return known[name]
 
     def _read(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Picks out of the processes' logs what a person at the terminal should hear of, and says it once.
 
 The logs are JSON lines (``cityos.runtime.log_format``); warnings and errors are told, the same
-one of the same process at most once in ten minutes.
+one of the same process at most once in ten minutes. An event that says how the city does
+``meanwhile`` is a note: a newcomer without internet has not done anything wrong.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Trouble:
             what = str(event["event"]).partition("\n")[0]
         except (ValueError, TypeError, KeyError):
             return
-        why = ", ".join(str(event[key]) for key in _WHY if event.get(key))
+        meanwhile = event.get("meanwhile")
+        keys = _WHY[:1] if meanwhile else _WHY
+        why = ", ".join(str(event[key]) for key in keys if event.get(key))
         now_s = self._clock.monotonic_s()
         said_at_s = self._said.get((name, what))
         if said_at_s is not None and now_s - said_at_s < _AGAIN_AFTER_S:
@@ -46,5 +49,6 @@ class Trouble:
         self._said.move_to_end((name, what))
         if len(self._said) > _MOST_REMEMBERED:
             self._said.popitem(last=False)
-        text = f"{name}: {what} ({why})" if why else f"{name}: {what}"
+        head = f"note: {meanwhile}" if meanwhile else f"{name}: {what}"
+        text = f"{head} ({why})" if why else head
         self._say(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from cityos.runtime.broker import MqttBroker
 from cityos.runtime.process import Mark, is_alive
 
 ROOT = Path(__file__).parents[2]
@@ -27,13 +28,13 @@ PARTS = {"ingest", "dispatch", "api", "simulate", "postgres", "mqtt", "redis"}
 class Up:
     """``cityos up`` as a child process, and what it has printed so far."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cityos", "--home", str(home), "up"],
             cwd=ROOT,
-            env=dict(self._environment()),
+            env=dict(self._environment()) | settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,8 +93,8 @@ class Up:
 def up(new_home: Callable[[], Path]) -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
 
-    def start(home: Path | None = None) -> Up:
-        started.append(Up(home or new_home()))
+    def start(home: Path | None = None, **settings: str) -> Up:
+        started.append(Up(home or new_home(), **settings))
         return started[-1]
 
     yield start
@@ -167,6 +168,31 @@ def test_a_process_that_is_killed_comes_back_and_a_second_start_is_refused(
     second._reader.join(5)
     assert f"already running in {city.home} at {url}" in "\n".join(second.lines)
     assert city.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_city_stands_on_servers_that_are_there_already(
+    up: Callable[..., Up], mqtt_broker: MqttBroker, database_url: str, redis_url: str
+) -> None:
+    city = up(
+        CITYOS_DATABASE_URL=database_url,
+        CITYOS_MQTT_URL=mqtt_broker.url_for("city"),
+        CITYOS_REDIS_URL=redis_url,
+    )
+    url = city.wait_ready()
+    assert set(city.marks()) == PARTS - {"postgres", "mqtt", "redis"}
+    assert any(
+        line.split() == ["mqtt", "given:", f"127.0.0.1:{mqtt_broker.port_v5}"]
+        for line in city.lines
+    )
+    checks = _get(f"{url}/v1/ready")["checks"]
+    assert {check["name"]: check["state"] for check in checks} == {
+        "database": "ok",
+        "live bus": "ok",
+    }
+    _wait_for_the_simulated_day(url)
+    assert city.stop(signal.SIGTERM) == 0
+    assert not [line for line in city.lines if mqtt_broker.passwords["city"] in line]
 
 
 def _get(url: str) -> Any:

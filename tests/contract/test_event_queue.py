@@ -17,6 +17,7 @@ from cityos.domain.observation import Position, Quality, Reading
 from cityos.domain.occasion import Actual, Exercise
 from cityos.errors import InvalidPlugin
 from cityos.ports import IngestBatch, ReceivedAlert
+from cityos.storage.failed_events import PostgresFailedEvents
 from cityos.storage.news import AlertNews, AlertNotice
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
@@ -379,3 +380,29 @@ def test_services_and_occasions_have_situations_of_their_own(city: AlertPath) ->
 
 def _fields(assessment: object) -> dict[str, object]:
     return {name: getattr(assessment, name) for name in type(assessment).__dataclass_fields__}
+
+
+def test_what_was_set_aside_is_listed_and_goes_back_into_the_queue(city: AlertPath) -> None:
+    failed = PostgresFailedEvents(city.database)
+    first = city.happen(level(4.5))
+    second = city.hear(a.alert("jma-1"))
+    other = city.happen(level(1.0), tenant="other")
+    queue = city.queue()
+    for number in (first, second, other):
+        queue.fail(number, f"evacuation_alert: no {number}")
+    assert waiting(city) == 0
+
+    listed = failed.newest("town")
+    assert [(event.id, event.subject, event.error) for event in listed] == [
+        (second, "jma-1", f"evacuation_alert: no {second}"),
+        (first, f"{a.gauge().id} water_level", f"evacuation_alert: no {first}"),
+    ]
+    assert (listed[1].status, listed[1].run, listed[1].at) == ("Actual", "", a.NOON)
+    assert failed.newest("town", limit=1) == listed[:1]
+
+    assert failed.retry("town", [first, other, 10_000]) == [first]
+    assert failed.newest("town") == listed[:1]
+    assert failed.retry("town") == [second]
+    assert [number for _, _, number in take_all(city)] == [first, second]
+    assert failed.retry("town") == []
+    assert len(failed.newest("other")) == 1

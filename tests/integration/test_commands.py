@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import structlog
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from cityos import cli
 from cityos.cli import app
 from cityos.errors import CityOSError, InvalidRequest, NotFound, SetupFailed
+from cityos.runtime.broker import MqttBroker
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "deploy" / "demo" / "yaizu"
@@ -102,6 +104,83 @@ def test_wrong_keys_are_refused_with_the_reason() -> None:
         run("key", "create", "x", "--tenant", "nowhere")
     with pytest.raises(NotFound, match="there is no key"):
         run("key", "revoke", "unknown")
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_vendor_gets_its_password_and_another_one(tmp_path: Path) -> None:
+    run("load", str(DEMO))
+    users = run("broker", "users")
+    assert "demo-bus" in users
+    assert "ingest" in users
+    password = run("broker", "password", "demo").strip()
+    assert run("broker", "password", "demo").strip() == password
+    renewed = run("broker", "password", "demo", "--new").strip()
+    assert renewed not in {password, run("broker", "password", "jma").strip()}
+    assert run("broker", "password", "demo").strip() == renewed
+    assert renewed in (tmp_path / "secrets.json").read_text()
+    with pytest.raises(NotFound, match=r"no user 'acme', there are .*a vendor needs a device"):
+        run("broker", "password", "acme")
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_vendor_may_rehearse_when_the_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("load", str(DEMO))
+    rehearsing = "topic write cityos/v1/yaizu/demo/+/observations/exercise/+"
+    assert rehearsing not in run("broker", "access-list")
+    monkeypatch.setenv("CITYOS_EXERCISE_VENDORS", "demo")
+    listed = run("broker", "access-list").splitlines()
+    assert listed.count(rehearsing) == 1
+    assert rehearsing.replace("/demo/", "/demo-bus/") not in listed
+
+
+@pytest.mark.usefixtures("_database")
+def test_events_that_failed_are_listed_and_tried_again(database_url: str) -> None:
+    run("load", str(DEMO))
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO event (tenant_id, kind, status, run, dataset, at, document, failed_at,"
+            " error) VALUES ('yaizu', 'observation', 'Exercise', 'practice', '', now(),"
+            """ '{"entity": "urn:x", "property": "water_level"}', now(), 'evacuation: boom')"""
+        )
+    listed = run("events", "failed", "list")
+    assert "evacuation: boom" in listed
+    assert "Exercise" in listed
+    said = run("events", "failed", "retry", "--id", "1", "--id", "99")
+    assert "back in the queue: 1 events" in said
+    assert "no failed event: 99" in said
+    assert "boom" not in run("events", "failed", "list")
+
+
+@pytest.mark.usefixtures("_database")
+def test_the_users_of_a_broker_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("load", str(DEMO))
+    monkeypatch.setenv("CITYOS_MQTT_URL", "mqtt://town%2F1:secret@127.0.0.1:1")
+    listed = run("broker", "access-list").splitlines()
+    assert listed[0] == "user town/1"
+    assert "topic read cityos/v1/+/+/+/observations/#" in listed
+    assert [line for line in listed if line.startswith("user ")][1:] == [
+        "user demo",
+        "user demo-bus",
+        "user demo-power",
+        "user jma",
+    ]
+    with pytest.raises(InvalidRequest, match="CITYOS_MQTT_URL keeps its own passwords"):
+        run("broker", "password", "demo")
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_server_that_is_named_and_not_there_is_said_at_once(
+    mqtt_broker: MqttBroker, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = mqtt_broker.url_for("ingest").replace(mqtt_broker.passwords["ingest"], "wrong")
+    monkeypatch.setenv("CITYOS_MQTT_URL", wrong)
+    with pytest.raises(SetupFailed, match=r"CITYOS_MQTT_URL: 127\.0\.0\.1:\d+: no conn") as told:
+        run("prepare", "--no-demo")
+    assert "wrong" not in str(told.value)
+    monkeypatch.setenv("CITYOS_DATABASE_URL", f"postgresql://x:hidden@127.0.0.1:{free_port}/x")
+    with pytest.raises(SetupFailed, match=r"CITYOS_DATABASE_URL: .*Connection refused") as told:
+        run("prepare", "--no-demo")
+    assert "hidden" not in str(told.value)
 
 
 @pytest.mark.usefixtures("_nothing_runs")

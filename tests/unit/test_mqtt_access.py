@@ -55,11 +55,38 @@ def test_a_rehearsal_cannot_speak_for_real() -> None:
     assert not may(writes, topic.observations("yaizu", "acme", "gauge-1"))
 
 
+def test_a_vendor_rehearses_where_the_operator_lets_it() -> None:
+    rehearsing = mqtt_access.vendor("acme", tenants=["yaizu"], exercises=True)
+    assert may(rehearsing.writes, topic.observations("yaizu", "acme", "gauge-1", run="drill"))
+    assert may(rehearsing.writes, topic.observations("yaizu", "acme", "gauge-1"))
+    assert not may(rehearsing.writes, topic.observations("yaizu", "other", "gauge-1", run="drill"))
+
+
+def test_dead_letters_are_sent_again_on_every_topic_that_they_came_on() -> None:
+    for run in ("", "drill"):
+        assert may(mqtt_access.REPLAY.writes, topic.observations("yaizu", "acme", "g", run=run))
+    assert not may(mqtt_access.REPLAY.writes, topic.errors("yaizu", "acme", "g"))
+
+
+def test_one_user_can_be_the_whole_city() -> None:
+    city = mqtt_access.whole_city("city")
+    parts = (
+        mqtt_access.INGEST,
+        mqtt_access.DISPATCH,
+        mqtt_access.REHEARSAL,
+        mqtt_access.REPLAY,
+        mqtt_access.speaker("feeds", vendors=["jma"]),
+    )
+    for filter_ in (filter_ for part in parts for filter_ in part.writes):
+        assert may(city.writes, filter_.replace("+", "x").replace("#", "x"))
+    assert may(city.reads, topic.observations("yaizu", "acme", "g"))
+
+
 def test_only_dispatch_can_issue_alerts() -> None:
     for occasion in (Actual(), Exercise("drill")):
         name = topic.alert("yaizu", occasion, "flood/x")
         assert may(mqtt_access.DISPATCH.writes, name)
-        for user in (mqtt_access.INGEST, mqtt_access.REHEARSAL, ACME):
+        for user in (mqtt_access.INGEST, mqtt_access.REHEARSAL, mqtt_access.REPLAY, ACME):
             assert not may(user.writes, name)
 
 

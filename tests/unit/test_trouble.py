@@ -22,6 +22,20 @@ def test_warnings_and_errors_are_told_once_with_their_reason() -> None:
     assert said == ["feeds: the source cannot be reached (no route)", "api: first line"]
 
 
+def test_what_the_city_does_without_is_a_note() -> None:
+    said: list[str] = []
+    trouble = Trouble(said.append, ChosenClock(NOON))
+    away = line(
+        "warning",
+        "the source cannot be reached",
+        reason="no route",
+        meanwhile="the city runs without it",
+    )
+    for _ in range(3):
+        trouble.hear("feeds", away)
+    assert said == ["note: the city runs without it (no route)"]
+
+
 def test_what_goes_on_is_told_again_after_a_while() -> None:
     said: list[str] = []
     clock = ChosenClock(NOON)

@@ -1,0 +1,120 @@
+"""``cityos dead-letters``: what was refused, and sending it again once it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rich.table import Table
+
+from cityos.bootstrap import connect
+from cityos.bootstrap.ingest import adapters_of
+from cityos.clock import SystemClock
+from cityos.domain.rejection import Reason
+from cityos.errors import InvalidRequest
+from cityos.ingest.pipeline import Pipeline
+from cityos.ingest.redelivery import Redelivered, Redelivery
+from cityos.ingest.routes import Routes
+from cityos.messaging.mqtt import MqttPublisher
+from cityos.plugins.discovery import discover
+from cityos.runtime import log_format, mqtt_access
+from cityos.runtime.running import Addresses
+from cityos.settings import Settings
+from cityos.storage.database import Database
+from cityos.storage.dead_letters import PostgresDeadLetters
+from cityos.storage.reader import PostgresCityReader
+from cityos.storage.registry import PostgresRegistry
+from cityos.storage.writer import PostgresObservationWriter
+
+_MOST_HINDRANCES: Final = 20
+
+
+def table(settings: Settings, *, reason: str, limit: int) -> Table:
+    """Return the newest dead letters.
+
+    Raises:
+        InvalidRequest: there is no such reason.
+        NotFound: there is no such tenant.
+    """
+    _check_reason(reason)
+    with _opened(settings, "database_url") as (_, database):
+        letters = PostgresDeadLetters(database).newest(settings.tenant, reason=reason, limit=limit)
+    rows = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("id", "received", "device", "reason", "what", "replayed"):
+        rows.add_column(title, no_wrap=title == "id", overflow="fold")
+    for kept in letters:
+        letter = kept.letter
+        rows.add_row(
+            str(kept.id),
+            f"{letter.received_at:%Y-%m-%d %H:%M:%S}Z",
+            f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100],
+            letter.reason,
+            f"{letter.path} {letter.detail}"[:300],
+            f"{kept.replayed_at:%Y-%m-%d %H:%M}Z" if kept.replayed_at else "",
+        )
+    return rows
+
+
+def replay(
+    settings: Settings, *, reason: str, ids: Sequence[int], again: bool, at_now: bool
+) -> list[str]:
+    """Send what is mended through the broker once more; return what to tell.
+
+    Raises:
+        InvalidRequest: there is no such reason.
+        NotFound: there is no such tenant.
+        Unavailable: the broker or the store went away; what was sent is marked as replayed.
+    """
+    _check_reason(reason)
+    # an adapter that is still at fault is in the counts; its trace is in the log of ingest
+    log_format.configure(form=settings.log_format, level="critical")
+    with _opened(settings, "database_url", "mqtt_url") as (found, database):
+        plugins, clock = discover(settings=settings.plugins), SystemClock()
+        writer = PostgresObservationWriter(database, wanted=lambda _: False)
+        routes = Routes(PostgresRegistry(database), adapters_of(plugins), writer, clock)
+        routes.refresh()
+        publisher = MqttPublisher(
+            found.mqtt_url(mqtt_access.REPLAY.name), client_id="cityos-replay", heard=True
+        )
+        try:
+            redelivery = Redelivery(
+                PostgresDeadLetters(database), Pipeline(routes, writer), publisher, clock
+            )
+            result = redelivery.run(
+                settings.tenant, reason=reason, ids=ids, again=again, at_now=at_now
+            )
+        finally:
+            publisher.close()
+    return list(_told(result, ids))
+
+
+def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
+    yield f"sent again: {result.messages} messages, of {result.letters} dead letters"
+    for hindrance, count in result.left_out.most_common(_MOST_HINDRANCES):
+        yield f"left out: {count}, {hindrance}"
+    others = result.left_out.most_common()[_MOST_HINDRANCES:]
+    if others:
+        yield f"left out: {sum(count for _, count in others)}, for {len(others)} other reasons"
+    missing = sorted(set(ids) - result.found)
+    if missing:
+        numbers = ", ".join(map(str, missing))
+        yield f"not there, or replayed before (--again sends it once more): {numbers}"
+
+
+def _check_reason(reason: str) -> None:
+    if reason and reason not in set(Reason):
+        message = f"reason {reason!r} is none of {', '.join(Reason)}"
+        raise InvalidRequest(message, parameter="reason")
+
+
+@contextmanager
+def _opened(settings: Settings, *needed: str) -> Iterator[tuple[Addresses, Database]]:
+    """Raises NotFound: there is no such tenant."""
+    found = connect.addresses(settings, *needed)
+    database = Database(found.database_url, application="cityos-dead-letters", max_size=2)
+    try:
+        PostgresCityReader(database).tenant(settings.tenant)
+        yield found, database
+    finally:
+        database.close()

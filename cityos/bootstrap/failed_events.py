@@ -1,0 +1,54 @@
+"""``cityos events failed``: what a service could not handle, and having it handled once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.table import Table
+
+from cityos.bootstrap import connect
+from cityos.settings import Settings
+from cityos.storage.database import Database
+from cityos.storage.failed_events import PostgresFailedEvents
+from cityos.storage.reader import PostgresCityReader
+
+
+def table(settings: Settings, *, limit: int) -> Table:
+    """Raises NotFound: there is no such tenant."""
+    with _opened(settings) as failed:
+        events = failed.newest(settings.tenant, limit=limit)
+    rows = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("id", "failed", "occasion", "of", "why"):
+        rows.add_column(title, no_wrap=title == "id", overflow="fold")
+    for event in events:
+        occasion = f"{event.status} {event.run}".strip()
+        failed_at = f"{event.failed_at:%Y-%m-%d %H:%M:%S}Z"
+        rows.add_row(str(event.id), failed_at, occasion, event.subject, event.error[:300])
+    return rows
+
+
+def retry(settings: Settings, ids: Sequence[int]) -> list[str]:
+    """Put them back into the queue; return what to tell.
+
+    Raises:
+        NotFound: there is no such tenant.
+    """
+    with _opened(settings) as failed:
+        found = failed.retry(settings.tenant, ids)
+    told = [f"back in the queue: {len(found)} events; dispatch takes them up by itself"]
+    missing = sorted(set(ids) - set(found))
+    if missing:
+        told.append(f"no failed event: {', '.join(map(str, missing))}")
+    return told
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[PostgresFailedEvents]:
+    url = connect.addresses(settings, "database_url").database_url
+    database = Database(url, application="cityos-events", max_size=1)
+    try:
+        PostgresCityReader(database).tenant(settings.tenant)
+        yield PostgresFailedEvents(database)
+    finally:
+        database.close()
