@@ -41,6 +41,7 @@ from cityos.api.v1.routes import (
 )
 from cityos.api.validation import parameter_problems
 from cityos.api.visit import REQUEST_ID_KEY, City, visit_of
+from cityos.domain.entity import Tenant
 from cityos.domain.proposal import Issuer
 from cityos.errors import CityOSError
 from cityos.ports import (
@@ -200,8 +201,8 @@ def _version() -> str:
         return "0+checkout"
 
 
-def _tenant_of(request: Request) -> str:
-    return visit_of(request).tenant.id
+def _tenant_of(request: Request) -> Tenant:
+    return visit_of(request).tenant
 
 
 def _metrics_route(metrics: ApiMetrics) -> Callable[[], Response]:

@@ -12,7 +12,7 @@ from cityos.api import errors
 from cityos.api.v1 import wire
 
 _DESCRIPTION: Final = """\
-The open API of a city: its things, what they measure, and the alerts that concern it.
+The things of the city, what they measure, and the alerts that concern it.
 
 - Reading needs no key. A key, sent as `Authorization: Bearer <key>`, has a larger quota; officials
   and administrators have keys with a role.
@@ -51,6 +51,7 @@ _TENANT_PARAMETER: Final = {
 }
 _PRIVATE_TAGS: Final = {"proposals", "administration"}
 _STATE_TAG: Final = "state"
+_DECISIONS: Final = ("/approve", "/reject", "/cancel")
 _PROBLEMS: Final = {
     "400": "A parameter is wrong; `errors` says which, and how to fix it.",
     "401": "A valid API key is needed.",
@@ -100,7 +101,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     responses.pop("422", None)
     if _STATE_TAG in tags:
         return
-    private = bool(tags & _PRIVATE_TAGS)
+    private = bool(tags & _PRIVATE_TAGS) or path.endswith(_DECISIONS)
     operation["security"] = [{"key": []}] if private else [{}, {"key": []}]
     operation.setdefault("parameters", []).append(_TENANT_PARAMETER)
     statuses = ["400", "401", "429", "503"]
@@ -108,7 +109,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
         statuses.append("403")
     if "{" in path:
         statuses.append("404")
-    if path.endswith(("/approve", "/reject", "/{key_id}")):
+    if path.endswith((*_DECISIONS, "/{key_id}")):
         statuses.append("409")
     for status in sorted(statuses):
         responses.setdefault(

@@ -13,6 +13,7 @@ _HINTS: Final = {
     "float_parsing": "give a number",
     "bool_parsing": "give true or false",
     "string_too_long": "make it shorter",
+    "string_too_short": "it must not be empty",
     "extra_forbidden": "leave it out",
     "json_invalid": "send a JSON document",
     "model_attributes_type": "send a JSON object with Content-Type: application/json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +12,15 @@ from cityos.rehearsal import city_files
 DEMO_CITY: Final = Path(__file__).parents[2] / "deploy" / "demo" / "yaizu"
 
 
-def demo_city() -> city_files.City:
-    """Raises SetupFailed: this installation has no demo city with it."""
+def demo_city(time_lapse: float = 1.0) -> city_files.City:
+    """Return the city; it says of itself how many hours of its rivers pass in one hour.
+
+    Raises:
+        SetupFailed: this installation has no demo city with it.
+    """
     if not DEMO_CITY.is_dir():
         message = f"the demo city is not in this installation ({DEMO_CITY}): use --no-demo"
         raise SetupFailed(message)
-    return city_files.load(DEMO_CITY)
+    city = city_files.load(DEMO_CITY)
+    attributes = {**city.tenant.attributes, "time_lapse": time_lapse}
+    return replace(city, tenant=replace(city.tenant, attributes=attributes))

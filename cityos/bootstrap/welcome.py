@@ -77,11 +77,18 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
     for command in _commands(welcome):
         line(f"  {command}")
     line()
-    command = f"{Path(sys.executable).parent / 'cityos'} --home {shlex.quote(str(welcome.home))}"
+    command = cityos_command(welcome.home)
     if not welcome.admin_key:
         line(f"Another key: {command} key create --help")
     line(f"Stop with Ctrl-C, or from elsewhere: {command} down")
     line("The data is kept.")
+
+
+def cityos_command(home: Path) -> str:
+    """Return ``cityos`` as it can be typed anywhere: it is seldom on the PATH."""
+    program = Path(sys.executable).parent / "cityos"
+    command = [str(program)] if program.exists() else [sys.executable, "-m", "cityos"]
+    return shlex.join([*command, "--home", str(home)])
 
 
 def _moved(welcome: Welcome) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from cityos.domain.observation import Position
@@ -78,9 +79,13 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A municipality. In a ``practice`` city everything that comes out is an exercise."""
+    """A municipality. In a ``practice`` city everything that comes out is an exercise.
+
+    ``created_at`` is when its store took it in; None before that.
+    """
 
     id: str
     name: Name
     practice: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = field(default=None, compare=False)

@@ -35,6 +35,8 @@ ORDER_VALID_FOR: Final = timedelta(hours=24)
 """CAP ``expires`` of an order: long enough for a night, short enough that none is forgotten."""
 RENEW_BEFORE: Final = timedelta(hours=4)
 """How long before its ``expires`` a person is asked whether an order goes on: a night shift."""
+BY_A_PERSON: Final = "official"
+"""The ``rule_version`` of what no rule has led to."""
 _JST: Final = timezone(timedelta(hours=9))
 
 
@@ -223,6 +225,49 @@ def renewal(
     )
 
 
+def cancellation(
+    in_force: Alert,
+    situation: str,
+    issuer: Issuer,
+    *,
+    proposal_id: str,
+    revision: int,
+    now: datetime,
+) -> Proposal:
+    """Return the proposal to end the order ``in_force`` that a person makes and approves at once.
+
+    What the public reads names who ended it. Why is the note of the decision: it is written in
+    haste, in one language and for the record.
+    """
+    info = in_force.infos[0]
+    area, hazard = info.areas[0], HAZARD_NAMES[info.hazard]
+    order = _order(info.hazard, info.level)
+    return Proposal(
+        id=proposal_id,
+        service=in_force.source,
+        occasion=in_force.occasion,
+        revision=revision,
+        assessment=Assessment(
+            situation=situation,
+            hazard=info.hazard,
+            level=AlertLevel.NONE,
+            area=area,
+            headline=Name(
+                f"Lifted: {_small(order.en)} ({_small(hazard.en)}): {area.name.en}",
+                f"【解除】{order.ja}：{area.name.ja}（{hazard.ja}）",
+            ),
+            reason=Name(
+                f"Ended by decision of {issuer.name.en}.",
+                f"{issuer.name.ja}の判断により解除しました。",
+            ),
+            evidence=(),
+            rule_version=BY_A_PERSON,
+            at=now,
+        ),
+        created_at=now,
+    )
+
+
 def _message_type(level: AlertLevel, in_force: Alert | None) -> MessageType:
     if in_force is None:
         if level is AlertLevel.NONE:
@@ -256,11 +301,20 @@ def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
 
 
 def _event(assessment: Assessment) -> Name:
-    hazard, meaning = HAZARD_NAMES[assessment.hazard], MEANINGS[assessment.level]
-    if assessment.hazard is Hazard.TSUNAMI and assessment.level >= FIRST_ORDER:
+    hazard = HAZARD_NAMES[assessment.hazard]
+    order = _order(assessment.hazard, assessment.level)
+    return Name(f"{hazard.en}: {order.en}", f"{hazard.ja} {order.ja}")
+
+
+def _order(hazard: Hazard, level: AlertLevel) -> Name:
+    if hazard is Hazard.TSUNAMI and level >= FIRST_ORDER:
         # 避難情報に関するガイドライン: a tsunami's evacuation order carries no alert level
-        return Name(f"{hazard.en}: evacuation order", f"{hazard.ja} 避難指示")
-    return Name(f"{hazard.en}: {meaning.name.en}", f"{hazard.ja} {meaning.name.ja}")
+        return Name("evacuation order", "避難指示")
+    return MEANINGS[level].name
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _marked(text: Name, *, drill: bool) -> Name:

@@ -12,7 +12,8 @@ _log = structlog.get_logger("feeds")
 class SourceWatch:
     """One source, or the broker. Parts of it fail and recover one by one; it is away while any is.
 
-    ``name`` begins both lines: "the source cannot be reached", "the source is back".
+    ``name`` begins both lines: "the source cannot be reached", "the source is back". What is in
+    ``context`` is in both; ``meanwhile`` there tells a person how the city does without it.
     """
 
     def __init__(self, name: str, clock: Clock, **context: str) -> None:

@@ -70,8 +70,8 @@ class _NameTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    title: str
-    publisher: str
+    title: str | _NameTable
+    publisher: str | _NameTable
     licence: str
     licence_url: str = ""
 

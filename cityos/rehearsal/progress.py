@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Final
-from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -58,12 +57,12 @@ class Progress:
             at = f"{time.astimezone(_JST):%Y-%m-%d %H:%M} JST"
             self._print(f"{done} of {self._total} messages, {at}")
 
-    def tell(self, summary: Summary, base_url: str) -> None:
-        """Say what the replay did and where its results are."""
+    def tell(self, summary: Summary, look: Sequence[str]) -> None:
+        """Say what the replay did, what came of it, and with ``look`` how to see that."""
         end = "stopped early" if summary.stopped else "done"
+        messages = "1 message" if summary.published == 1 else f"{summary.published} messages"
         self._print(
-            f"{end}: {summary.published} messages published in {summary.took_s:.1f} s"
-            f" as exercise {summary.run}"
+            f"{end}: {messages} published in {summary.took_s:.1f} s as exercise {summary.run}"
         )
         if summary.first and summary.last:
             span = (f"{t.astimezone(_JST):%Y-%m-%d %H:%M}" for t in (summary.first, summary.last))
@@ -74,10 +73,15 @@ class Progress:
             self._print(f"skipped {count}: {reason} (first: {summary.skipped.examples[reason]})")
         for reason, count in sorted(summary.refused.items()):
             self._print(f"the broker refused {count}: {reason}")
-        self._print(
-            f"what came out: {base_url}/v1/proposals and "
-            f"{base_url}/v1/alerts?status=Exercise&run={quote(summary.run)}"
-        )
+        if summary.outcome is not None:
+            refused = summary.outcome.refused
+            why = ", ".join(f"{reason}: {count}" for reason, count in sorted(refused.items()))
+            self._print(f"refused by the city: {refused.total()}{f' ({why})' if why else ''}")
+            self._print(f"proposals made: {summary.outcome.proposals}")
+        if look:
+            self._print("look at it:")
+        for command in look:
+            self._print(f"  {command}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

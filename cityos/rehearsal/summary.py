@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cityos.rehearsal.outcome import Outcome
 from cityos.rehearsal.recording import Skipped
 
 
@@ -14,6 +15,7 @@ class Summary:
     """``first`` and ``last`` are recorded times; ``refused`` maps a broker's reason to a count.
 
     ``silence_cut`` is recorded time in which nothing was said, and which was not waited for.
+    ``outcome`` is what the city made of it; None while that is not known.
     """
 
     run: str
@@ -26,6 +28,7 @@ class Summary:
     stopped: bool = False
     skipped: Skipped = field(default_factory=Skipped)
     refused: Mapping[str, int] = field(default_factory=dict)
+    outcome: Outcome | None = None
 
     def count(self, time: datetime) -> None:
         """Count a published message of ``time``."""

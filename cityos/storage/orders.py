@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,14 +12,20 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from cityos.domain.alert import ActualAlert, Alert, ExerciseAlert, MessageType
+from cityos.domain.alert_level import AlertLevel
 from cityos.domain.occasion import Actual, Exercise
-from cityos.domain.proposal import Issuer, Proposal, ProposalState, issue
+from cityos.domain.proposal import Issuer, Proposal, ProposalState, cancellation, issue
 from cityos.errors import Conflict, NotFound
 from cityos.storage import news, situations
 from cityos.storage.database import Database
 from cityos.storage.documents import encode
 from cityos.storage.lane import alert_of
-from cityos.storage.situations import PROPOSAL_COLUMNS, SituationKey, proposal_of
+from cityos.storage.situations import (
+    PROPOSAL_COLUMNS,
+    LockedSituation,
+    SituationKey,
+    proposal_of,
+)
 
 _PROPOSALS: Final = f"""
 SELECT {PROPOSAL_COLUMNS} FROM proposal
@@ -55,6 +62,16 @@ ORDER BY status, created_at DESC LIMIT 1
 """
 _IN_FORCE: Final = """
 SELECT document::text FROM alert WHERE (tenant_id, status, run, identifier) = (%s, %s, %s, %s)
+"""
+_ISSUED: Final = """
+SELECT status, run, ours, source, situation, message_type, sender FROM alert
+WHERE (tenant_id, identifier) = (%s, %s) AND status IN ('Actual', 'Exercise')
+ORDER BY ours DESC, status LIMIT 1
+"""
+_LAST: Final = """
+SELECT identifier, message_type FROM alert
+WHERE (tenant_id, status, run, supersedes) = (%s, %s, %s, %s) AND ours
+  AND superseded_at IS NULL
 """
 _INSERT_ALERT: Final = """
 INSERT INTO alert (tenant_id, identifier, status, run, sender, sent, message_type, ours, source,
@@ -133,6 +150,32 @@ class PostgresOrderBook:
             _decide(connection, tenant, proposal_id, (ProposalState.REJECTED, now, by, note, None))
             return _found(connection, _PROPOSAL, tenant, proposal_id)
 
+    def cancel(
+        self, tenant: str, identifier: str, *, issuer: Issuer, by: str, reason: str, now: datetime
+    ) -> Alert:
+        """The situation stays as it was assessed, for the service to measure a rise against."""
+        with self._database.connection() as connection:
+            key, known, in_force = _endable(connection, tenant, identifier, now)
+            proposal = cancellation(
+                in_force,
+                key.key,
+                issuer,
+                proposal_id=secrets.token_urlsafe(12),
+                revision=situations.next_revision(connection, key),
+                now=now,
+            )
+            situations.supersede_pending(connection, key, now, up_to=in_force.level)
+            situations.insert(connection, key, proposal, ends=in_force.identifier)
+            alert = _issued(tenant, proposal, in_force, issuer, now)
+            self._publish(connection, key, alert, now)
+            if known.level == AlertLevel.NONE:
+                situations.close(connection, key)
+            else:
+                situations.put_in_force(connection, key, None)
+            decision = (ProposalState.APPROVED, now, by, reason, alert.identifier)
+            _decide(connection, tenant, proposal.id, decision)
+            return alert
+
     def alerts(
         self,
         tenant: str,
@@ -173,7 +216,7 @@ class PostgresOrderBook:
     ) -> None:
         """Write the alert in place of the one before it, and put it in the outbox."""
         lane = key[:3]
-        chain = f"{key.service}/{key.key}"
+        chain = _chain(key)
         expires = [info.expires for info in alert.infos if info.expires is not None]
         connection.execute(
             _INSERT_ALERT,
@@ -230,9 +273,57 @@ def _decidable(
         raise Conflict(message)
     if situation.in_force is None:
         return proposal, key, None
-    row = connection.execute(_IN_FORCE, (*key[:3], situation.in_force)).fetchone()
+    return proposal, key, _in_force(connection, key, situation.in_force)
+
+
+def _endable(
+    connection: Connection[TupleRow], tenant: str, identifier: str, now: datetime
+) -> tuple[SituationKey, LockedSituation, Alert]:
+    """Return the order in force and its situation, locked.
+
+    Raises NotFound; Conflict.
+    """
+    row = None
+    if "\0" not in identifier:
+        row = connection.execute(_ISSUED, (tenant, identifier)).fetchone()
+    if row is None:
+        message = f"no alert {identifier!r} in this city"
+        raise NotFound(message)
+    status, run, ours, service, situation, message_type, sender = row
+    if not ours:
+        message = f"only its sender, {sender}, can cancel this alert"
+        raise Conflict(message)
+    if message_type == MessageType.CANCEL:
+        raise Conflict("this is a Cancel: it ended an order and is none")
+    key = SituationKey(tenant, status, run, service, situation)
+    known = situations.lock(connection, key)
+    if known is None or known.in_force != identifier:
+        raise Conflict(_what_followed(connection, key))
+    alert = _in_force(connection, key, identifier)
+    expires = max((info.expires for info in alert.infos if info.expires), default=None)
+    if expires is not None and expires <= now:
+        message = f"the order is not in force any more: it expired at {expires.isoformat()}"
+        raise Conflict(message)
+    return key, known, alert
+
+
+def _what_followed(connection: Connection[TupleRow], key: SituationKey) -> str:
+    row = connection.execute(_LAST, (*key[:3], _chain(key))).fetchone()
+    last, message_type = row or ("", MessageType.CANCEL)
+    if message_type == MessageType.CANCEL:
+        return f"the order was ended already, by the Cancel {last}"
+    return f"the order is not in force any more: {last} has taken its place"
+
+
+def _in_force(connection: Connection[TupleRow], key: SituationKey, identifier: str) -> Alert:
+    row = connection.execute(_IN_FORCE, (*key[:3], identifier)).fetchone()
     assert row is not None  # noqa: S101 - the situation's foreign key holds it
-    return proposal, key, alert_of(key.status, row[0])
+    return alert_of(key.status, row[0])
+
+
+def _chain(key: SituationKey) -> str:
+    """The key that all messages of one situation share."""
+    return f"{key.service}/{key.key}"
 
 
 def _issued(

@@ -23,7 +23,7 @@ from cityos.storage.history_reader import HistoryReader
 from cityos.storage.series_lookup import SeriesLookup
 
 _TENANT: Final[LiteralString] = (
-    "SELECT id, name_en, name_ja, practice, attributes FROM tenant WHERE id = %s"
+    "SELECT id, name_en, name_ja, practice, attributes, created_at FROM tenant WHERE id = %s"
 )
 _LATEST: Final[LiteralString] = """
 SELECT s.entity_id, s.property, s.dataset, s.unit, l.observed_at, l.received_at, l.value,
@@ -73,9 +73,13 @@ class PostgresCityReader:
         if row is None:
             message = f"there is no city {tenant!r} here"
             raise NotFound(message)
-        identifier, name_en, name_ja, practice, attributes = row
+        identifier, name_en, name_ja, practice, attributes, created_at = row
         return Tenant(
-            id=identifier, name=Name(name_en, name_ja), practice=practice, attributes=attributes
+            id=identifier,
+            name=Name(name_en, name_ja),
+            practice=practice,
+            attributes=attributes,
+            created_at=created_at,
         )
 
     @contextmanager

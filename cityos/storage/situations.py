@@ -29,7 +29,7 @@ PROPOSAL_COLUMNS: Final = (
     "decided_at, decided_by, decision_note, alert_identifier"
 )
 _LOCK: Final = """
-SELECT peak, revision, in_force FROM situation
+SELECT level, peak, revision, in_force FROM situation
 WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s) FOR UPDATE
 """
 _OPEN: Final = """
@@ -65,12 +65,24 @@ DELETE FROM situation WHERE (tenant_id, status, run, service, key) = (%s, %s, %s
 _SUPERSEDE: Final = """
 UPDATE proposal SET state = 'superseded', decided_at = %s
 WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s) AND state = 'pending'
+  AND level <= %s
 """
 _NEWEST: Final = """
 SELECT document::text FROM proposal
 WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s)
-  AND coalesce(document ->> 'renews', '') = ''
+  AND coalesce(document ->> 'renews', '') = '' AND coalesce(document ->> 'ends', '') = ''
 ORDER BY revision DESC LIMIT 1
+"""
+_ENDED: Final = """
+SELECT coalesce((
+    SELECT document ->> 'ends' <> '' FROM proposal
+    WHERE (tenant_id, status, run, service, situation)
+        = (%(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s)
+    ORDER BY revision DESC LIMIT 1), false)
+  AND (%(falls)s OR NOT EXISTS (
+    SELECT FROM proposal
+    WHERE (tenant_id, status, run, service, situation)
+        = (%(tenant)s, %(status)s, %(run)s, %(service)s, %(key)s) AND state = 'pending'))
 """
 _INSERT: Final = """
 INSERT INTO proposal (tenant_id, id, status, run, service, situation, revision, level, state,
@@ -92,6 +104,7 @@ class SituationKey(NamedTuple):
 class LockedSituation(NamedTuple):
     """A situation's row, locked until the transaction ends."""
 
+    level: int
     peak: int
     revision: int
     in_force: str | None
@@ -99,11 +112,12 @@ class LockedSituation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """``renews`` is the identifier of the alert that a renewal carries on, empty otherwise."""
+    """``renews``: the alert that a renewal carries on; ``ends``: the one that a person ended."""
 
     assessment: Assessment
     public_reason: Name | None = None
     renews: str = ""
+    ends: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -119,6 +133,7 @@ def propose(
     None where there is nothing to decide: the newest proposal says the same already, or the
     assessment is to stand down and no order is in force. In that case the situation closes, for
     an order that nobody issued needs nobody to lift it, and what was pending is superseded.
+    After a person has ended the order, a level that does not rise is taken down and not proposed.
 
     Raises:
         InvalidPlugin: the effect is not a well-formed assessment.
@@ -130,15 +145,22 @@ def propose(
     if known is None and stand_down:
         return None
     if known is not None and known.in_force is None and stand_down:
-        _supersede_pending(connection, key, now)
+        supersede_pending(connection, key, now)
         close(connection, key)
         return None
-    if known is not None and _says(connection, key, assessment):
+    if (
+        known is not None
+        and known.level == assessment.level
+        and _says(connection, key, assessment)
+    ):
         return None
+    answered = known is not None and _is_answered(connection, key, known, assessment.level)
     values = {**key._asdict(), "level": int(assessment.level), "at": assessment.at}
     row = connection.execute(_OPEN if known is None else _CHANGE, values).fetchone()
     assert row is not None  # noqa: S101 - both statements return the row they wrote
-    _supersede_pending(connection, key, now)
+    supersede_pending(connection, key, now)
+    if answered:
+        return None
     proposal = Proposal(
         id=secrets.token_urlsafe(12),
         service=service,
@@ -152,16 +174,22 @@ def propose(
 
 
 def insert(
-    connection: Connection[TupleRow], key: SituationKey, proposal: Proposal, *, renews: str = ""
+    connection: Connection[TupleRow],
+    key: SituationKey,
+    proposal: Proposal,
+    *,
+    renews: str = "",
+    ends: str = "",
 ) -> None:
     """Put a new proposal before the people who decide.
 
-    ``renews`` is the identifier of the alert that it asks to carry on: it is then no word of the
-    service, which may say the same as before and is still not heard twice.
+    ``renews`` is the identifier of the alert that it asks to carry on, ``ends`` of the one that a
+    person ends: it is then no word of the service, which may say the same as before and is still
+    not heard twice.
     """
     assessment = proposal.assessment
     document = encode(
-        _Document(assessment, proposal.public_reason, renews, attributes=proposal.attributes)
+        _Document(assessment, proposal.public_reason, renews, ends, proposal.attributes)
     )
     row = (proposal.id, *key[1:], proposal.revision, int(assessment.level))
     connection.execute(_INSERT, (key.tenant, *row, document, proposal.created_at))
@@ -180,13 +208,27 @@ def lock(connection: Connection[TupleRow], key: SituationKey) -> LockedSituation
     return None if row is None else LockedSituation(*row)
 
 
-def put_in_force(connection: Connection[TupleRow], key: SituationKey, identifier: str) -> None:
+def put_in_force(
+    connection: Connection[TupleRow], key: SituationKey, identifier: str | None
+) -> None:
+    """Note what the public sees now; None after a person has ended the order."""
     connection.execute(_IN_FORCE, (identifier, *key))
 
 
 def close(connection: Connection[TupleRow], key: SituationKey) -> None:
     """End the situation; a later assessment under its key opens a new one."""
     connection.execute(_CLOSE, key)
+
+
+def supersede_pending(
+    connection: Connection[TupleRow],
+    key: SituationKey,
+    now: datetime,
+    *,
+    up_to: AlertLevel = AlertLevel.EMERGENCY_SAFETY,
+) -> None:
+    """Let what waits for a decision be decided no more, up to the level ``up_to``."""
+    connection.execute(_SUPERSEDE, (now, *key, int(up_to)))
 
 
 def proposal_of(row: TupleRow) -> Proposal:
@@ -236,5 +278,18 @@ def _says(connection: Connection[TupleRow], key: SituationKey, assessment: Asses
     return replace(newest, at=assessment.at) == assessment
 
 
-def _supersede_pending(connection: Connection[TupleRow], key: SituationKey, now: datetime) -> None:
-    connection.execute(_SUPERSEDE, (now, *key))
+def _is_answered(
+    connection: Connection[TupleRow],
+    key: SituationKey,
+    known: LockedSituation,
+    level: AlertLevel,
+) -> bool:
+    """Whether a person ended the order knowing of a level like this one, or higher.
+
+    A rise that was already proposed then still waits, and is told in its newest words.
+    """
+    if known.in_force is not None or level > known.level:
+        return False
+    values = {**key._asdict(), "falls": level < known.level}
+    row = connection.execute(_ENDED, values).fetchone()
+    return row is not None and bool(row[0])

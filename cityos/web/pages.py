@@ -132,6 +132,7 @@ class _Page:
             "name": {"en": "", "ja": ""},
             "practice": False,
             "sources": [],
+            "time_lapse": 1,
         }
 
     def render(self) -> bytes:
@@ -152,6 +153,7 @@ def _facts(tenant: Tenant) -> Mapping[str, Any]:
         "name": {"en": tenant.name.en, "ja": tenant.name.ja},
         "practice": tenant.practice,
         "sources": tenant.attributes.get("sources", []),
+        "time_lapse": tenant.attributes.get("time_lapse", 1),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -111,7 +112,10 @@ def test_a_city_comes_up_is_stopped_and_comes_up_again_with_its_data(
     url = first.wait_ready()
     assert set(first.marks()) == PARTS
     assert _get(f"{url}/v1/ready")["status"] == "ready"
-    assert httpx2.get(url).headers["Content-Type"].startswith("text/html")
+    page = httpx2.get(url)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert '"time_lapse": 60' in page.text
+    assert "<updated>19" not in httpx2.get(f"{url}/v1/alerts.atom").text
     tried = _try_what_it_says(first)
     key = next(line.strip() for line in first.lines if line.strip().startswith("ck_"))
     _wait_for_the_simulated_day(url)
@@ -136,6 +140,7 @@ def test_a_city_comes_up_is_stopped_and_comes_up_again_with_its_data(
     second.stop(signal.SIGKILL)
     third = up(first.home)
     third.wait_ready()
+    assert re.search(r"stopped (1 process|\d+ processes) that", "\n".join(third.lines))
     assert [name for name, mark in marks.items() if is_alive(mark)] == []
     down = subprocess.run(
         [sys.executable, "-m", "cityos", "--home", str(first.home), "down"],

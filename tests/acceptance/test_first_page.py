@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -317,6 +318,67 @@ def test_an_exercise_can_not_be_taken_for_real(town: Town, visit: Visit) -> None
     picture(official, "exercise-en")
 
 
+def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) -> None:
+    citizen, official = visit("ja"), visit()
+    key = {"Authorization": f"Bearer {town.key}"}
+    sign_in(official, town.key)
+    town.measure("upper", 2.58)
+    card = official.locator(".proposal", has_text="North district")
+    expect(card).to_contain_text("Evacuation order", timeout=15_000)
+    (waiting,) = town.city.items("/v1/proposals?state=pending&status=Actual", headers=key)
+    town.city.post(f"/v1/proposals/{waiting['id']}/approve", headers=key)
+    seen = citizen.locator("#actual-alerts .alert", has_text="北地区")
+    expect(seen).to_contain_text("避難指示")
+    expect(seen.get_by_role("button")).to_have_count(0)
+
+    order = official.locator("#actual-alerts .alert", has_text="North district")
+    expect(order.get_by_role("button", name="End this order")).to_be_visible()
+    picture(official, "order-in-force-en")
+    look_at_the_end_on_a_phone(official)
+    order.get_by_role("button", name="End this order").click()
+    dialog = official.get_by_role("dialog")
+    expect(dialog).to_contain_text("North district")
+    submit = dialog.get_by_role("button", name="End the order")
+    submit.click()
+    expect(dialog.get_by_role("alert")).to_have_text("Give a reason.")
+    dialog.get_by_label("Reason").fill("The gauge is broken")
+    submit.click()
+    expect(dialog.get_by_role("alert")).to_have_text("Confirm that this is not an exercise.")
+    dialog.get_by_role("checkbox").check()
+    picture(official, "order-end-en")
+    assert official.evaluate(CONTRASTS) == []
+    submit.click()
+    expect(dialog).to_be_hidden()
+    expect(order).to_have_count(0)
+    expect(seen).to_have_count(0)  # over the live stream
+    expect(official.locator("#decisions h2")).to_be_focused()
+    kept = town.city.items("/v1/proposals?state=approved", headers=key)[0]
+    assert (kept["decision_note"], kept["assessment"]["level"]) == ("The gauge is broken", 0)
+
+    # the water still stands there, and people are asked again when it rises
+    town.measure("upper", 3.10)
+    expect(card).to_contain_text("Emergency", timeout=15_000)
+    expect(official.locator(".proposal.is-actual")).to_have_count(1)
+    card.get_by_role("button", name="Reject").click()
+    dialog.get_by_label("Reason").fill("The gauge is broken")
+    dialog.get_by_role("button", name="Reject").click()
+    expect(dialog).to_be_hidden()
+
+
+def look_at_the_end_on_a_phone(official: Page) -> None:
+    official.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    official.locator("#language-button").click()
+    official.get_by_role("button", name="避難情報を解除").first.click()
+    expect(official.get_by_label("解除の理由")).to_be_focused()
+    assert official.evaluate(WIDTH) <= PHONE["width"]
+    picture(official, "phone-order-end-ja")
+    official.keyboard.press("Escape")
+    assert official.evaluate(TOO_SMALL) == []
+    picture(official, "phone-order-in-force-ja")
+    official.locator("#language-button").click()
+    official.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+
+
 # --- evacuation sites ---------------------------------------------------------------------------
 
 
@@ -444,13 +506,16 @@ def test_trends_and_states(town: Town, browser: Browser) -> None:
         """async () => {
           const { RecentSamples } = await import("/static/js/trend.js");
           const { stateOf, thresholdsOf } = await import("/static/js/levels.js");
+          const { riverOf } = await import("/static/js/language.js");
           const minute = 60_000;
-          const trend = (step, ...values) => {
-            const samples = new RecentSamples();
+          const trendAt = (timeLapse, step, values) => {
+            const samples = new RecentSamples(timeLapse);
             values.forEach((value, index) => samples.add(index * step * minute, value));
             const found = samples.trend();
-            return found && [found.direction, Number(found.perHour.toFixed(2))];
+            return found && [found.direction, found.perHour && Number(found.perHour.toFixed(2))];
           };
+          const trend = (step, ...values) => trendAt(1, step, values);
+          const river = (en, at) => riverOf({ name: { en }, attributes: { river_en: at } });
           const gauge = { type: "WaterLevelGauge", attributes:
             { caution_level_m: 1.5, danger_level_m: 2.5, standby_level_m: "x" } };
           const rain = { type: "RainGauge", attributes:
@@ -467,7 +532,13 @@ def test_trends_and_states(town: Town, browser: Browser) -> None:
             rising: trend(10, 1, 1.1, 1.2, 1.3),
             falling: trend(10, 2, 1.9, 1.8),
             steady: trend(10, 1, 1.01, 1, 1.01),
-            waves: trend(0.2, 1, 1.01, 1, 1.01, 1, 1.02, 1.01, 1.02, 1.01, 1.02, 1.01, 1.02),
+            brief: trend(1, 1, 1.1, 1.2, 1.3, 1.4),
+            minutes: trend(2, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6),
+            hurried: trendAt(60, 1 / 6, [1, 1.1, 1.2, 1.3]),
+            turned: trendAt(60, 1 / 6, [1, 2, 3, 4, 5, 4.5, 4, 3.5, 3, 2.5, 2]),
+            rivers: [river("Kuroishi River", "Kuroishi River"), river("Koya mouth", "Koya"),
+              river("Irie Bridge", "Seto River")?.en, river("Irie Bridge", undefined)],
+            waves: trend(1, 1, 1.01, 1, 1.01, 1, 1.02, 1.01, 1.02, 1.01, 1.02, 1.01, 1.02),
             jump: trend(10, 0.4, 0.42, 0.41, 0.4, 0.41, 0.4, 1.62),
             disorder: (() => {
               const samples = new RecentSamples();
@@ -487,6 +558,11 @@ def test_trends_and_states(town: Town, browser: Browser) -> None:
     assert found["rising"] == ["rising", 0.6]
     assert found["falling"] == ["falling", -0.6]
     assert found["steady"][0] == "steady"
+    assert found["brief"] is None  # four minutes say nothing of an hour
+    assert found["minutes"] == ["rising", 3.0]
+    assert found["hurried"] == ["rising", None]  # nobody can wait for an hour of that river
+    assert found["turned"] == ["falling", None]
+    assert found["rivers"] == [None, None, "Seto River", None]
     assert found["waves"][0] == "steady"
     assert found["jump"][0] == "rising"
     assert found["disorder"] == "0.60"
@@ -502,3 +578,61 @@ def test_trends_and_states(town: Town, browser: Browser) -> None:
         "normal0",
     ]
     assert found["thresholds"] == [2, 4]
+
+
+def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{town.city.url}/v1/health")
+    places = page.evaluate(
+        """async () => {
+          const { place } = await import("/static/js/map-places.js");
+          const forms = [[26, 26], [72, 30]];
+          return {
+            alone: place([{ x: 0, y: 0, forms }]),
+            crowd: place(Array.from({ length: 15 }, () => ({ x: 5, y: 5, forms }))),
+            bounded: place([0, 30].map((x) => ({ x, y: 0, forms })), [96, 0]),
+            full: place(Array.from({ length: 200 }, () => ({ x: 5, y: 5, forms: [[26, 26]] }))),
+            hidden: place([{ x: 0, y: 0, forms: [] }]),
+          };
+        }"""
+    )
+    page.close()
+    assert places["alone"] == [{"form": 1, "dx": 0, "dy": 0}]
+    assert None not in places["crowd"]
+    assert places["crowd"][0]["form"] == 1  # what matters most
+    assert overlapping([box_of(place) for place in places["crowd"]]) == []
+    assert [place["form"] for place in places["bounded"]] == [0, 0]
+    assert places["full"].count(None) > 50  # better none than one upon another
+    assert places["hidden"] == [None]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_markers_do_not_cover_each_other_however_far_away_one_is(
+    size: dict[str, int], visit: Visit
+) -> None:
+    page = visit("ja", size)
+    for _ in range(4):
+        expect(page.locator(".marker:visible")).to_have_count(4)
+        page.wait_for_timeout(600)  # the map glides
+        boxes = page.evaluate(
+            """() => [...document.querySelectorAll(".marker")]
+              .map((marker) => marker.getBoundingClientRect())
+              .map((box) => [box.left, box.top, box.right, box.bottom])"""
+        )
+        assert overlapping(boxes) == []
+        page.get_by_role("button", name="縮小").click()
+    picture(page, f"far-{size['width']}")
+
+
+def box_of(place: dict[str, float]) -> list[float]:
+    width, height = [(26, 26), (72, 30)][int(place["form"])]
+    x, y = place["dx"], place["dy"]
+    return [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+
+
+def overlapping(boxes: list[list[float]]) -> list[tuple[list[float], list[float]]]:
+    return [
+        (one, other)
+        for one, other in combinations(boxes, 2)
+        if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    ]

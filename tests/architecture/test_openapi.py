@@ -83,5 +83,7 @@ def test_every_schema_is_described_and_used(document: dict[str, Any]) -> None:
 def test_decisions_and_keys_need_a_key_and_reading_does_not(document: dict[str, Any]) -> None:
     for where, operation in operations(document):
         needs_key = operation.get("security", [{}]) == [{"key": []}]
-        private = any(word in where for word in ("/proposals", "/keys", "/dead-letters"))
+        private = any(
+            word in where for word in ("/proposals", "/cancel", "/keys", "/dead-letters")
+        )
         assert needs_key is private, where

@@ -60,7 +60,9 @@ def test_what_was_put_comes_back(registry: PostgresRegistry, database: Database)
     assert registry.tenants() == [YAIZU]
     assert registry.devices("yaizu") == [LOGGER]
     reader = PostgresCityReader(database)
-    assert reader.tenant("yaizu") == YAIZU
+    found = reader.tenant("yaizu")
+    assert found == YAIZU
+    assert found.created_at is not None
     assert reader.entity("yaizu", GAUGE.id) == GAUGE
     assert reader.entity("yaizu", RIVER.id) == RIVER
 

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise
+from cityos.domain.occasion import Exercise, Occasion
 from cityos.ports import DeadLetter, IngestBatch
 from cityos.testing import builders as a
 from tests.api_town import Town, api_town
@@ -70,6 +70,70 @@ def test_a_decision_is_taken_once(town: Town) -> None:
     assert again.status_code == 409
     assert "rejected already" in again.json()["detail"]
     assert town.get("/v1/alerts").json()["items"] == []
+
+
+def end(town: Town, identifier: str, **body: str) -> Any:
+    path = f"/v1/alerts/{identifier}/cancel"
+    return town.client.post(path, headers=town.headers("official", {}), json=body)
+
+
+def ordered(town: Town, key: str = "flood/seto", occasion: Occasion | None = None) -> Any:
+    made = town.alerts.propose(a.assessment(key), occasion=occasion)
+    assert made is not None
+    return decide(town, made.id, "approve").json()
+
+
+def test_an_official_ends_an_order_at_any_time(town: Town) -> None:
+    order = ordered(town)
+    lifting = town.alerts.propose(a.assessment("flood/seto", AlertLevel.NONE))
+    assert lifting is not None
+    decide(town, lifting.id, "reject", note="まだ早い")
+    answer = end(town, order["identifier"], reason=" 水位計の故障 ")
+    assert answer.status_code == 200
+    cancel = answer.json()
+    assert (cancel["status"], cancel["message_type"], cancel["level"]) == ("Actual", "Cancel", 0)
+    assert [each["identifier"] for each in cancel["references"]] == [order["identifier"]]
+    assert town.get(answer.headers["location"]).json() == cancel
+    assert town.get("/v1/alerts?in_force=true").json()["items"] == []
+    assert "故障" not in answer.text
+    newest = town.get("/v1/proposals?state=approved", "official").json()["items"][0]
+    assert (newest["decision_note"], newest["alert_identifier"]) == (
+        "水位計の故障",
+        cancel["identifier"],
+    )
+    assert newest["decided_by"].startswith("the official (")
+    feed = town.get("/v1/alerts.atom").text
+    assert feed.index(cancel["identifier"]) < feed.index(order["identifier"])
+    document = etree.fromstring(town.get(f"/v1/alerts/{cancel['identifier']}.cap").content)
+    assert document.findtext(f"{CAP}msgType") == "Cancel"
+    assert f",{order['identifier']}," in (document.findtext(f"{CAP}references") or "")
+
+
+def test_what_cannot_be_ended_says_why(town: Town) -> None:
+    order = ordered(town, occasion=Exercise("drill"))["identifier"]
+    town.alerts.hear(a.alert("jma-1"))
+    cancel = end(town, order, reason="over").json()
+    assert (cancel["status"], cancel["run"]) == ("Exercise", "drill")
+    for identifier, status, why in (
+        ("none", 404, "no alert 'none' in this city"),
+        ("jma-1", 409, "only its sender, authority.example.jp"),
+        (order, 409, f"ended already, by the Cancel {cancel['identifier']}"),
+        (cancel["identifier"], 409, "this is a Cancel"),
+    ):
+        answer = end(town, identifier, reason="once more")
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert why in answer.json()["detail"]
+
+
+def test_the_end_of_an_order_needs_a_reason(town: Town) -> None:
+    order = ordered(town)["identifier"]
+    for body in ({}, {"reason": ""}, {"reason": " \n"}, {"reason": "x" * 2001}, {"note": "x"}):
+        refused = end(town, order, **body)
+        assert refused.status_code == 400
+        assert "reason" in refused.json()["detail"]
+    assert end(town, order, reason="a\0b").status_code == 400
+    assert end(town, order, reason="over").status_code == 200
 
 
 def test_notes_have_limits(town: Town) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +68,7 @@ MATRIX: list[tuple[str, str, set[str], dict[str, str] | None, int]] = [
     ("GET", "/v1/proposals/none", DECIDE, None, 404),
     ("POST", "/v1/proposals/none/approve", DECIDE, {}, 404),
     ("POST", "/v1/proposals/none/reject", DECIDE, {"note": "n"}, 404),
+    ("POST", "/v1/alerts/none/cancel", DECIDE, {"reason": "r"}, 404),
     ("GET", "/v1/keys", ADMIN, None, 200),
     ("POST", "/v1/keys", ADMIN, {"name": "n", "role": "reader"}, 201),
     ("DELETE", "/v1/keys/none", ADMIN, None, 404),
@@ -113,7 +115,7 @@ def test_the_matrix_knows_every_route(town: Town) -> None:
     known |= {("GET", "/v1/live"), ("GET", "/v1/alerts/{identifier}")}
     known |= {("GET", "/v1/alerts/{identifier}.cap")}
     written = {
-        (method, path.replace("{proposal_id}", "none").replace("{key_id}", "none"))
+        (method, re.sub(r"\{(proposal_id|key_id)\}|\{identifier\}(?=/)", "none", path))
         for method, path in described
     }
     assert written <= known

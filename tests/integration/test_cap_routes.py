@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,13 @@ from cityos.api.cap.routes import PAGE, router
 from cityos.api.errors import problem_of
 from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
+from cityos.domain.entity import Name, Tenant
 from cityos.domain.occasion import Actual, Exercise, Occasion
 from cityos.errors import CityOSError
 from cityos.testing import builders as a
 from tests.alert_path import AlertPath, alert_path
 
+SINCE = a.NOON - timedelta(days=3)
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -42,8 +45,9 @@ def client(city: AlertPath, public_url: str = "") -> TestClient:
     return TestClient(app)
 
 
-def tenant_of(request: Request) -> str:
-    return request.headers.get("CityOS-Tenant", "town")
+def tenant_of(request: Request) -> Tenant:
+    name = request.headers.get("CityOS-Tenant", "town")
+    return Tenant(id=name, name=Name(name, name), created_at=SINCE)
 
 
 def issue(
@@ -136,6 +140,20 @@ def test_what_the_caller_has_is_not_sent_again(city: AlertPath) -> None:
     issue(city)
     news = web.get("/v1/alerts.atom", headers={"If-None-Match": tag})
     assert len(entries(news.content)) == 2
+
+
+def test_a_feed_without_alerts_is_as_old_as_the_city(city: AlertPath) -> None:
+    web = client(city)
+    empty = web.get("/v1/alerts.atom")
+    updated = etree.fromstring(empty.content).findtext(f"{ATOM}updated")
+    assert updated == "2026-08-29T12:00:00Z"
+    assert empty.headers["last-modified"] == "Sat, 29 Aug 2026 12:00:00 GMT"
+    city.clock.advance(3600)
+    again = web.get("/v1/alerts.atom", headers={"If-None-Match": empty.headers["etag"]})
+    assert again.status_code == 304
+    issue(city)
+    news = web.get("/v1/alerts.atom", headers={"If-None-Match": empty.headers["etag"]})
+    assert etree.fromstring(news.content).findtext(f"{ATOM}updated") == "2026-09-01T13:00:01Z"
 
 
 def test_older_alerts_are_reached_page_by_page(city: AlertPath) -> None:

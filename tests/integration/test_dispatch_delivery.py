@@ -29,7 +29,7 @@ from cityos.ports import Delivery
 from cityos.runtime.broker import MqttBroker
 from cityos.storage.news import AlertNews, AlertNotice
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
+from tests.alert_path import ISSUER, AlertPath, alert_path
 from tests.ears import Ears
 
 TOPICS = "cityos/v1/+/alerts/#"
@@ -139,6 +139,25 @@ def test_the_chain_arrives_in_order_and_the_cancel_stays(
         assert [heard(ears)[1] for _ in range(3)] == chain
     with Ears(mqtt_broker, TOPICS) as later:
         assert heard(later)[1:] == (chain[-1], "Cancel")
+
+
+def test_the_end_by_an_official_goes_out_like_any_cancel(
+    city: AlertPath, line: Line, mqtt_broker: MqttBroker
+) -> None:
+    order = issue(city, occasion=Exercise("drill"))
+    city.clock.advance(1)
+    end = city.orders.cancel(
+        "town", order.identifier, issuer=ISSUER, by="k", reason="r", now=city.clock.now()
+    )
+    line.finish()
+    with Ears(mqtt_broker, TOPICS) as later:
+        topic = "cityos/v1/town/alerts/exercise/drill/flood-x"
+        assert heard(later) == (topic, end.identifier, "Cancel")
+        assert later.silent()
+    city.clock.advance(ORDER_VALID_FOR.total_seconds() + 60)
+    line.finish()
+    with Ears(mqtt_broker, TOPICS) as much_later:
+        assert much_later.silent()
 
 
 def test_an_order_that_has_expired_greets_nobody(

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from cityos.dispatch.approval import ExerciseApproval
 from cityos.dispatch.dispatcher import Consumer, Dispatcher
 from cityos.dispatch.metrics import DispatchMetrics
-from cityos.domain.alert import ActualAlert, ExerciseAlert
+from cityos.domain.alert import ActualAlert, AlertArea, ExerciseAlert
 from cityos.domain.alert_level import AlertLevel
 from cityos.domain.event import AlertReceived, Event
 from cityos.domain.occasion import Actual, Exercise, Occasion
@@ -47,15 +47,15 @@ def city(database_url: str) -> Iterator[AlertPath]:
 
 
 class Echo:
-    """Proposes for the reading's situation, and writes into the text what occasion it is."""
+    """Proposes for the reading's situation, and names the area after the occasion."""
 
     def react(self, event: Event, city: CityView) -> list[Assessment]:
         if isinstance(event, AlertReceived):
             return []
         del city
         level = AlertLevel(int(event.reading.value))  # type: ignore[arg-type]
-        says = a.name(repr(event.occasion))
-        return [a.assessment(event.reading.entity, level, event.at, headline=says)]
+        area = AlertArea(name=a.name(repr(event.occasion)))
+        return [a.assessment(event.reading.entity, level, event.at, area=area)]
 
 
 class Town(RuleBasedStateMachine):
@@ -122,6 +122,17 @@ class Town(RuleBasedStateMachine):
                 with pytest.raises(Conflict):
                     self.city.approve(proposal)
 
+    @rule(pick=st.integers(0, 2), status=st.sampled_from(["Actual", "Exercise"]))
+    def end_an_order(self, pick: int, status: str) -> None:
+        self.city.clock.advance(60)
+        now = self.city.clock.now()
+        standing = self.city.orders.alerts("town", status=status, in_force_at=now)
+        for alert in standing[pick : pick + 1]:
+            cancel = self.city.orders.cancel(
+                "town", alert.identifier, issuer=ISSUER, by="k", reason="r", now=now
+            )
+            assert cancel.occasion == alert.occasion
+
     @rule(hours=st.sampled_from([1, 30]))
     def time_passes(self, hours: int) -> None:
         self.city.clock.advance(hours * 3600)
@@ -135,14 +146,14 @@ class Town(RuleBasedStateMachine):
             for alert in known.values():
                 self.types_seen.add((status, alert.message_type.value))
                 assert type(alert) is kind
-                assert repr(alert.occasion) in alert.infos[0].headline.en
+                assert repr(alert.occasion) == alert.infos[0].areas[0].name.en
                 for reference in alert.references:
                     assert known[reference.identifier].occasion == alert.occasion
 
     @invariant()
     def a_proposal_and_its_alert_are_of_one_occasion(self) -> None:
         for proposal in self.city.orders.proposals("town"):
-            assert proposal.assessment.headline.en == repr(proposal.occasion)
+            assert proposal.assessment.area.name.en == repr(proposal.occasion)
             if proposal.alert_identifier:
                 alert = self.city.orders.alert("town", proposal.alert_identifier)
                 assert alert.occasion == proposal.occasion

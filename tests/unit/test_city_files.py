@@ -92,6 +92,30 @@ def faults_of(folder: Path) -> list[str]:
 # --- what is right ------------------------------------------------------------------------------
 
 
+def test_sources_speak_one_language_or_two(write: Write) -> None:
+    source = """
+[[sources]]
+title = "Open data"
+publisher = { en = "Town", ja = "町" }
+licence = "CC0"
+"""
+    city = city_files.load(write({"city.toml": CITY_TOML + source}))
+    assert city.tenant.attributes["sources"] == [
+        {
+            "title": "Open data",
+            "publisher": {"en": "Town", "ja": "町"},
+            "licence": "CC0",
+            "licence_url": "",
+        }
+    ]
+
+
+def test_the_demo_names_its_source_in_both_languages(demo: City) -> None:
+    for source in demo.tenant.attributes["sources"]:
+        for part in ("title", "publisher"):
+            assert set(source[part]) == {"en", "ja"}
+
+
 def test_a_small_folder_is_read(write: Write) -> None:
     city = city_files.load(write())
 

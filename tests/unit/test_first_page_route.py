@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -90,6 +91,13 @@ def test_settings_cannot_leave_their_element() -> None:
     page = client().get("/")
     assert "</script><b>" not in page.text
     assert settings_of(page)["city"]["sources"][0]["title"] == "</script><b>"
+
+
+def test_the_page_knows_how_fast_a_rehearsed_river_runs() -> None:
+    assert settings_of(client().get("/"))["city"]["time_lapse"] == 1
+    hurried = replace(YAIZU, attributes={"time_lapse": 60.0})
+    page = client(tenant=lambda: hurried).get("/")
+    assert settings_of(page)["city"]["time_lapse"] == 60
 
 
 def test_the_page_comes_while_the_city_is_away_and_remembers_it() -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cityos.domain.occasion import Exercise
 from cityos.errors import InvalidRequest
+from cityos.rehearsal.outcome import Outcome
 from cityos.rehearsal.pacing import Pacer
 from cityos.rehearsal.progress import Progress
 from cityos.rehearsal.recording import Skipped
@@ -139,6 +140,7 @@ def summary() -> Summary:
             Counter({"no level was measured (*)": 10}), {"no level was measured (*)": "day.csv:7"}
         ),
         refused={"Not authorized": 2},
+        outcome=Outcome(refused=Counter({"undecodable": 3, "unknown_device": 1}), proposals=2),
     )
 
 
@@ -148,7 +150,7 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     with progress.over(100):
         for number in range(1, 91):
             progress.step(number, DAY)
-    progress.tell(summary(), "http://127.0.0.1:8080")
+    progress.tell(summary(), ["curl 'http://127.0.0.1:8080/v1/alerts?status=Exercise'"])
     lines = text.getvalue().splitlines()
 
     assert lines[:2] == [
@@ -161,10 +163,10 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "silence left out: 3:00:00",
         "skipped 10: no level was measured (*) (first: day.csv:7)",
         "the broker refused 2: Not authorized",
-        (
-            "what came out: http://127.0.0.1:8080/v1/proposals and "
-            "http://127.0.0.1:8080/v1/alerts?status=Exercise&run=typhoon"
-        ),
+        "refused by the city: 4 (undecodable: 3, unknown_device: 1)",
+        "proposals made: 2",
+        "look at it:",
+        "  curl 'http://127.0.0.1:8080/v1/alerts?status=Exercise'",
     ]
 
 

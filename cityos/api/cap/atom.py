@@ -21,8 +21,6 @@ from cityos.domain.entity import Name
 NAMESPACE: Final = "http://www.w3.org/2005/Atom"
 MEDIA_TYPE: Final = "application/atom+xml"
 _CAP: Final = "urn:oasis:names:tc:emergency:cap:1.2"
-_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""``updated`` of a feed that has no entry: it has to be there (4.1.1) and must not move."""
 
 _TITLES: Final = {
     "Actual": "Alerts of {tenant} / {tenant} の警報・避難情報",
@@ -35,10 +33,12 @@ _TITLES: Final = {
 class Feed:
     """What a feed is about. ``document_url`` gives the address of an alert's CAP document.
 
+    ``since`` is when the feed came to be: its last change as long as it has no entry (4.2.15).
     ``next_url`` is the page of older alerts, empty on the last page.
     """
 
     tenant: str
+    since: datetime
     status: str
     self_url: str
     document_url: Callable[[Alert], str]
@@ -55,7 +55,7 @@ def feed_document(feed: Feed, alerts: Sequence[Alert]) -> bytes:
     root = etree.Element(_tag("feed"), nsmap=default)
     _add(root, "id", f"urn:cityos:{feed.tenant}:alerts:{feed.status.lower()}")
     _add(root, "title", _TITLES[feed.status].format(tenant=feed.tenant))
-    _add(root, "updated", _time(max((alert.sent for alert in alerts), default=_NEVER)))
+    _add(root, "updated", _time(max((alert.sent for alert in alerts), default=feed.since)))
     author = etree.SubElement(root, _tag("author"))
     _add(author, "name", feed.tenant)
     _link(root, "self", feed.self_url, MEDIA_TYPE)

@@ -29,5 +29,6 @@ class AtomClause(StrEnum):
     """Clauses of RFC 4287 (Atom) that the feed of alerts meets."""
 
     FEED = "RFC 4287 section 4.1.1: id, title, updated, author, self link"
+    UPDATED = "RFC 4287 section 4.2.15: the newest alert's time; without one, the feed's own"
     ENTRY = "RFC 4287 section 4.1.2: stable id, title, updated, alternate link, summary"
     PAGES = "RFC 5005 section 3: a next link while there are older alerts"

@@ -6,7 +6,7 @@ one by one, with their sender. The feed is of real alerts unless exercises are a
 
 # no "from __future__ import annotations": FastAPI has to see the dependency, not its name
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from cityos.api.cap import atom, mapping
 from cityos.api.strict_route import StrictRoute
 from cityos.domain.alert import Alert
+from cityos.domain.entity import Tenant
 from cityos.errors import InvalidRequest
 from cityos.ports import OrderBook
 
@@ -24,14 +25,16 @@ PAGE: Final = 100
 _FEED_PATH: Final = "/v1/alerts.atom"
 _DOCUMENT_PATH: Final = "/v1/alerts/{identifier}.cap"
 _NOT_MODIFIED: Final = 304
+_UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Since when a city has been there that no store has dated."""
 
 
 def router(
-    order_book: OrderBook, tenant_of: Callable[..., str], *, public_url: str = ""
+    order_book: OrderBook, tenant_of: Callable[..., Tenant], *, public_url: str = ""
 ) -> APIRouter:
     """Return the routes; include them before any ``/v1/alerts/{identifier}``.
 
-    ``tenant_of`` is a dependency that names the tenant of a request. ``public_url`` is where the
+    ``tenant_of`` is a dependency that gives the tenant of a request. ``public_url`` is where the
     world finds this server; without it links start with what the request itself used.
     """
     routes = APIRouter(tags=["alerts"], route_class=StrictRoute)
@@ -39,7 +42,7 @@ def router(
 
     def feed(
         request: Request,
-        tenant: Annotated[str, tenant_parameter],
+        tenant: Annotated[Tenant, tenant_parameter],
         status: Annotated[
             Literal["Actual", "Exercise"],
             Query(description="Exercises are never mixed with real alerts; ask for them."),
@@ -50,13 +53,15 @@ def router(
     ) -> Response:
         """The alerts that this city issued, newest first, as an Atom feed (RFC 4287)."""
         found = order_book.alerts(
-            tenant, status=status, ours=True, before=_cursor(before), limit=PAGE + 1
+            tenant.id, status=status, ours=True, before=_cursor(before), limit=PAGE + 1
         )
+        since = tenant.created_at or _UNKNOWN
         base = public_url.rstrip("/") or str(request.base_url).rstrip("/")
         here = {"status": status, "before": before} if before else {"status": status}
         document = atom.feed_document(
             atom.Feed(
-                tenant=tenant,
+                tenant=tenant.id,
+                since=since,
                 status=status,
                 self_url=f"{base}{_FEED_PATH}?{urlencode(here)}",
                 next_url=_next_url(base, status, found),
@@ -64,15 +69,16 @@ def router(
             ),
             found[:PAGE],
         )
-        return _response(request, document, atom.MEDIA_TYPE, found[:1])
+        changed = found[0].sent if found else since
+        return _response(request, document, atom.MEDIA_TYPE, changed)
 
     def document(
-        request: Request, tenant: Annotated[str, tenant_parameter], identifier: str
+        request: Request, tenant: Annotated[Tenant, tenant_parameter], identifier: str
     ) -> Response:
         """One alert as a CAP 1.2 document, whoever issued it."""
-        alert = order_book.alert(tenant, identifier)
+        alert = order_book.alert(tenant.id, identifier)
         body = mapping.cap_document(alert)
-        return _response(request, body, mapping.MEDIA_TYPE, [alert])
+        return _response(request, body, mapping.MEDIA_TYPE, alert.sent)
 
     for path, endpoint, media_type in (
         (_FEED_PATH, feed, atom.MEDIA_TYPE),
@@ -124,16 +130,18 @@ def _cursor(before: str) -> tuple[datetime, str] | None:
     return sent, identifier
 
 
-def _response(request: Request, body: bytes, media_type: str, newest: Sequence[Alert]) -> Response:
+def _response(request: Request, body: bytes, media_type: str, changed: datetime) -> Response:
     """Return the document, or 304 where the caller has it already (RFC 9110, 13.1.2).
 
     A cache has to ask each time whether what it has still stands (RFC 9111, 5.2.2.4).
     ``If-Modified-Since`` is not looked at: it counts in seconds, and of two alerts in the same
     second the second one would never be fetched.
     """
-    headers = {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-    for alert in newest:
-        headers["Last-Modified"] = format_datetime(alert.sent, usegmt=True)
+    headers = {
+        "ETag": f'"{sha256(body).hexdigest()[:32]}"',
+        "Cache-Control": "no-cache",
+        "Last-Modified": format_datetime(changed.astimezone(UTC), usegmt=True),
+    }
     known = request.headers.get("If-None-Match", "")
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
     if headers["ETag"] in tags or "*" in tags:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from typing_extensions import TypedDict
 
 _GAUGE = "urn:ngsi-ld:WaterLevelGauge:yaizu:ishiwaki"
@@ -310,6 +310,22 @@ class Decision(BaseModel):
     note: Annotated[
         str, Field(max_length=2000, pattern=r"^[^\u0000]*$", description="Kept for the record.")
     ] = ""
+
+
+class Cancellation(BaseModel):
+    """Why an official ends an order."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "水位計の故障による誤発令"}]}
+    )
+
+    reason: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\u0000]*$"
+        ),
+        Field(description="Kept for the record, and not published."),
+    ]
 
 
 # --- problems ---------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from cityos.domain.alert import Alert, ExerciseAlert, MessageType
 from cityos.testing import builders as a
 
 ATOM = {"a": NAMESPACE}
+SINCE = a.NOON - timedelta(days=30)
 
 
 def feed(alerts: Sequence[Alert], status: str = "Actual", next_url: str = "") -> Any:
     about = Feed(
         tenant="yaizu",
+        since=SINCE,
         status=status,
         self_url="https://city.example.jp/v1/alerts.atom?status=Actual",
         document_url=lambda alert: f"https://city.example.jp/v1/alerts/{alert.identifier}.cap",
@@ -76,9 +78,11 @@ def test_an_entry_has_a_stable_id_and_leads_to_the_document() -> None:
     assert terms == {"status": "Actual", "msgType": "Update"}
 
 
-def test_an_empty_feed_is_a_feed_that_does_not_change() -> None:
+def test_an_empty_feed_was_last_changed_when_it_came_to_be() -> None:
+    """UPDATED."""
     assert etree.tostring(feed([])) == etree.tostring(feed([]))
-    assert feed([]).findtext("a:updated", "", ATOM)
+    assert datetime.fromisoformat(feed([]).findtext("a:updated", "", ATOM)) == SINCE
+    assert datetime.fromisoformat(feed([a.alert()]).findtext("a:updated", "", ATOM)) == a.NOON
 
 
 def test_older_alerts_are_a_page_away() -> None:

@@ -32,7 +32,7 @@ from cityos.domain.alert import (
 from cityos.domain.alert_level import MEANINGS, AlertLevel, Hazard
 from cityos.domain.entity import Name
 from cityos.domain.occasion import Actual, Exercise
-from cityos.domain.proposal import Issuer, Proposal, issue
+from cityos.domain.proposal import Issuer, Proposal, cancellation, issue
 from cityos.testing import builders as a
 
 SCHEMA = Path(__file__).parents[3].parent / "shared/data/cap/schema/CAP-v1.2-schema.xsd"
@@ -277,6 +277,24 @@ def test_the_chain_runs_from_alert_over_updates_to_cancel_and_every_reference_re
 def test_a_reference_is_written_as_the_message_was() -> None:
     alert = a.alert("x y", sent=a.NOON + timedelta(microseconds=5))
     assert reference(alert.reference) == ("authority.example.jp,x%20y,2026-09-01T12:00:00-00:00")
+
+
+@pytest.mark.parametrize("occasion", [Actual(), Exercise("drill")])
+def test_the_cancel_by_an_official_is_a_document_like_the_others(
+    schema: etree.XMLSchema, occasion: Actual | Exercise
+) -> None:
+    """SCHEMA, REFERENCES."""
+    order: Any = _order(AlertLevel.EVACUATE, occasion)
+    now = a.NOON + timedelta(minutes=1)
+    proposal = cancellation(order, "flood/x", ISSUER, proposal_id="p", revision=2, now=now)
+    cancel = issue(proposal, occasion, order, ISSUER, "urn:cityos:yaizu:1", now)
+    root = parsed(cancel)
+    schema.assertValid(root)
+    assert texts(root, "cap:msgType") == ["Cancel"]
+    assert texts(root, "cap:status") == [occasion.status]
+    assert texts(root, "cap:references") == [reference(order.reference)]
+    assert texts(root, ".//cap:polygon")
+    assert any("焼津市の判断により解除" in text for text in texts(root, ".//cap:description"))
 
 
 def _order(

@@ -1,4 +1,4 @@
-"""Orders that services propose, and the person's decision on them."""
+"""Orders that services propose, the person's decision on them, and the end of those in force."""
 
 from typing import Annotated, Final, Literal
 
@@ -91,7 +91,10 @@ def approve_proposal(request: Request, proposal_id: ProposalId, decision: Note =
     response_model=wire.Proposal,
 )
 def reject_proposal(request: Request, proposal_id: ProposalId, decision: Note = None) -> Response:
-    """Reject a proposal: nothing is issued, and the decision is kept. For officials."""
+    """Reject a proposal: nothing is issued, and the decision is kept. For officials.
+
+    An order in force stays in force: `/v1/alerts/{identifier}/cancel` ends it at any time.
+    """
     visit = visit_of(request)
     key = visit.require(*DECIDE)
     proposal = visit.city.orders.reject(
@@ -102,6 +105,38 @@ def reject_proposal(request: Request, proposal_id: ProposalId, decision: Note = 
         now=visit.city.clock.now(),
     )
     return documents.document(mapping.proposal(proposal))
+
+
+@router.post(
+    "/v1/alerts/{identifier}/cancel",
+    operation_id="cancelAlert",
+    tags=["alerts"],
+    response_model=wire.Alert,
+)
+def cancel_alert(
+    request: Request,
+    identifier: Annotated[str, Path(description="CAP `identifier` of the order.", max_length=300)],
+    cancellation: wire.Cancellation,
+) -> Response:
+    """End an order of this city that is in force, without waiting for a proposal. For officials.
+
+    The answer is the CAP Cancel, which goes out by every channel. An order is ended once: a second
+    time is a conflict, for its reason would be lost. Proposals up to the order's level are
+    superseded; afterwards only a rise is proposed.
+    """
+    visit = visit_of(request)
+    key = visit.require(*DECIDE)
+    city, tenant = visit.city, visit.tenant.id
+    alert = city.orders.cancel(
+        tenant,
+        identifier,
+        issuer=city.issuer_of(tenant),
+        by=_by(key),
+        reason=cancellation.reason,
+        now=city.clock.now(),
+    )
+    location = f"/v1/alerts/{alert.identifier}"
+    return documents.document(mapping.alert(alert), headers={"Location": location})
 
 
 def _by(key: ApiKey) -> str:

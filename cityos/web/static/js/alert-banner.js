@@ -3,8 +3,10 @@
 
 import { city, on } from "./city.js";
 import { byId, h } from "./dom.js";
+import { openEnding } from "./ending.js";
 import { nameLanguage, nameOf, onLanguage, t, time } from "./language.js";
 import { alertLevel } from "./levels.js";
+import { signedIn } from "./official-session.js";
 import { hazardName, orderName } from "./order-words.js";
 
 const SHOWN = 2; // information without a level waits behind "more", unless there is nothing else
@@ -13,6 +15,7 @@ const shownBefore = { actual: "", exercise: "" };
 
 export function startAlertBanner() {
   on("alerts", render);
+  on("session", render);
   onLanguage(render);
 }
 
@@ -23,7 +26,12 @@ function render() {
 
 function renderRegion(kind, region, alerts) {
   // A live region is read aloud again when it is rebuilt: only rebuild it when it says more.
-  const fingerprint = JSON.stringify([document.documentElement.lang, expanded[kind], alerts]);
+  const fingerprint = JSON.stringify([
+    document.documentElement.lang,
+    signedIn(),
+    expanded[kind],
+    alerts,
+  ]);
   if (fingerprint === shownBefore[kind]) return;
   shownBefore[kind] = fingerprint;
   region.hidden = alerts.length === 0;
@@ -96,8 +104,21 @@ function alertItem(alert, kind) {
       // of our own orders the headline is the title again; why they were given is not
       paragraph("alert-headline", isOurOrder(info, level) ? info.description : info?.headline),
       level > 0 && paragraph("alert-action", info?.instruction),
-      h("p", { class: "alert-origin" }, t("alerts.issued", origin(alert))),
+      h(
+        "div",
+        { class: "alert-foot" },
+        h("p", { class: "alert-origin" }, t("alerts.issued", origin(alert))),
+        signedIn() && isOurOrder(info, level) && endButton(alert, info),
+      ),
     ),
+  );
+}
+
+function endButton(alert, info) {
+  return h(
+    "button",
+    { type: "button", class: "button", onclick: () => openEnding(alert, info) },
+    t("alerts.end"),
   );
 }
 

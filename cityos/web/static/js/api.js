@@ -99,6 +99,15 @@ export function pendingProposals(key) {
   return list("/v1/proposals", { state: "pending" }, { key });
 }
 
+/** Issues the Cancel of an order in force and returns it. */
+export function endOrder(key, identifier, reason) {
+  return request(`/v1/alerts/${encodeURIComponent(identifier)}/cancel`, {
+    method: "POST",
+    key,
+    body: { reason },
+  });
+}
+
 /** `decision` is `approve` or `reject`. */
 export function decide(key, proposalId, decision, note) {
   return request(`/v1/proposals/${encodeURIComponent(proposalId)}/${decision}`, {

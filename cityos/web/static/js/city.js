@@ -1,12 +1,13 @@
 // What the page knows of the city, and who wants to hear when it changes.
 
+import { settings } from "./settings.js";
 import { RecentSamples } from "./trend.js";
 
 const topics = new Map();
 const dirty = new Set();
 let scheduled = false;
 
-/** `topic`: `entities`, `readings`, `alerts`, `connection`, `proposals`, `selection`. */
+/** `topic`: `entities`, `readings`, `alerts`, `connection`, `layers`, `proposals`, `selection`. */
 export function on(topic, listener) {
   if (!topics.has(topic)) topics.set(topic, new Set());
   topics.get(topic).add(listener);
@@ -99,7 +100,7 @@ export function putLatest(items) {
 
 /** Recent water levels of a gauge, for its trend. */
 export function samplesOf(entityId) {
-  if (!samples.has(entityId)) samples.set(entityId, new RecentSamples());
+  if (!samples.has(entityId)) samples.set(entityId, new RecentSamples(settings.city.time_lapse));
   return samples.get(entityId);
 }
 

@@ -99,7 +99,10 @@ class DecisionForm {
   }
 
   #consequence() {
-    if (this.decision === "reject") return t("decide.reject.what");
+    if (this.decision === "reject") {
+      const down = this.proposal.assessment.level === 0;
+      return t(down ? "decide.reject.what.down" : "decide.reject.what");
+    }
     return t(this.exercise ? "decide.approve.exercise" : "decide.approve.what");
   }
 

@@ -1,10 +1,10 @@
 // The details of one thing: beside the map on a desktop, a sheet from below on a phone.
 
 import { historyPath } from "./api.js";
-import { city, entity, on, reading, readingsOf, samplesOf, select } from "./city.js";
+import { city, entity, on, reading, readingsOf, select } from "./city.js";
 import { lastDay } from "./course.js";
 import { byId, h, setText } from "./dom.js";
-import { trendText } from "./gauge-list.js";
+import { trendOf, trendText } from "./gauge-list.js";
 import { gaugeState } from "./gauge-state.js";
 import { icon } from "./icons.js";
 import {
@@ -15,6 +15,7 @@ import {
   nameOf,
   number,
   onLanguage,
+  riverOf,
   t,
   time,
 } from "./language.js";
@@ -66,10 +67,8 @@ function show() {
 }
 
 function header(thing) {
-  const attributes = thing.attributes ?? {};
-  const where = { en: attributes.river_en, ja: attributes.river_ja };
+  const river = nameOf(riverOf(thing));
   const kind = hasText(`kind.${thing.type}`) ? t(`kind.${thing.type}`) : thing.type;
-  const river = nameOf(where) === nameOf(thing.name) ? "" : nameOf(where);
   return h(
     "header",
     { class: "detail-head" },
@@ -174,7 +173,7 @@ function updateNow(thing, own) {
     return;
   }
   const shown = forDisplay(own.value, own.unit);
-  const trend = thing.type === "WaterLevelGauge" ? samplesOf(thing.id).trend() : null;
+  const trend = thing.type === "WaterLevelGauge" ? trendOf(thing) : null;
   open.now.replaceChildren(
     h(
       "p",

@@ -4,7 +4,7 @@ import { city, entitiesOf, on, reading, samplesOf, select } from "./city.js";
 import { byId, h, setText } from "./dom.js";
 import { gaugeState } from "./gauge-state.js";
 import { icon } from "./icons.js";
-import { nameLanguage, nameOf, number, onLanguage, t, time } from "./language.js";
+import { nameLanguage, nameOf, number, onLanguage, riverOf, t, time } from "./language.js";
 import { setLevelMark, stateText } from "./level-mark.js";
 import { MAIN_PROPERTY, thresholdsOf } from "./levels.js";
 import { forDisplay } from "./units.js";
@@ -56,7 +56,7 @@ function buildRow(gauge, list) {
   const at = h("span", { class: "row-time" });
   const thresholds = thresholdsOf(gauge);
   const needle = h("span", { class: "ruler-needle" });
-  const where = { en: gauge.attributes?.river_en, ja: gauge.attributes?.river_ja };
+  const river = riverOf(gauge);
   const button = h(
     "button",
     { type: "button", class: "row", onclick: () => select(gauge.id) },
@@ -65,8 +65,7 @@ function buildRow(gauge, list) {
       "span",
       { class: "row-name" },
       h("span", { lang: nameLanguage(gauge.name) }, nameOf(gauge.name)),
-      nameOf(where) && nameOf(where) !== nameOf(gauge.name)
-        && h("small", { lang: nameLanguage(where) }, nameOf(where)),
+      river && h("small", { lang: nameLanguage(river) }, nameOf(river)),
     ),
     state,
     value,
@@ -116,12 +115,12 @@ function updateRow(row) {
     row.needle.hidden = false;
     row.needle.style.setProperty("--at", Math.min(Math.max(share, 0), 1));
   }
-  if (gauge.type === "WaterLevelGauge") updateTrend(row, state);
+  if (gauge.type === "WaterLevelGauge") updateTrend(row);
   else updateRain(row);
 }
 
-function updateTrend(row, state) {
-  const trend = state.kind === "stale" ? null : samplesOf(row.gauge.id).trend();
+function updateTrend(row) {
+  const trend = trendOf(row.gauge);
   const direction = trend?.direction ?? "";
   if (row.trend.dataset.direction !== direction) {
     row.trend.dataset.direction = direction;
@@ -130,7 +129,13 @@ function updateTrend(row, state) {
   setText(row.note, trend ? trendText(trend) : "");
 }
 
+/** The trend of a gauge that still speaks, or null. */
+export function trendOf(gauge) {
+  return gaugeState(gauge).kind === "stale" ? null : samplesOf(gauge.id).trend();
+}
+
 export function trendText(trend) {
+  if (trend.perHour === null) return t(`tendency.${trend.direction}`);
   const rate = Math.abs(trend.perHour);
   return t(`trend.${trend.direction}`, { rate: number(rate, rate < 10 ? 2 : 0) });
 }

@@ -69,6 +69,12 @@ export function nameLanguage(name) {
   return own ? current : current === "ja" ? "en" : "ja";
 }
 
+/** The river that a gauge stands at, or null where the gauge's own name says it already. */
+export function riverOf({ name, attributes }) {
+  const river = { en: attributes?.river_en, ja: attributes?.river_ja };
+  return nameOf(name).includes(nameOf(river)) ? null : river;
+}
+
 export function number(value, digits = 0) {
   return new Intl.NumberFormat(LOCALES[current], {
     minimumFractionDigits: digits,

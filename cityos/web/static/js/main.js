@@ -9,7 +9,7 @@ import { startConnection } from "./connection.js";
 import { startDetail } from "./detail.js";
 import { byId, h, setText } from "./dom.js";
 import { startGaugeLists } from "./gauge-list.js";
-import { language, nameOf, now, onLanguage, setLanguage, t } from "./language.js";
+import { language, nameOf, now, number, onLanguage, setLanguage, t } from "./language.js";
 import { retryNow, startLive } from "./live.js";
 import { resume } from "./official-session.js";
 import { startOfficials } from "./officials.js";
@@ -32,7 +32,7 @@ const TYPES = [
 const AGE_MS = 20_000; // readings grow old without any event
 const RELOAD_MS = 10_000;
 const TREND_MS = 65 * 60_000;
-const TREND_READINGS = 60;
+const TREND_READINGS = 400; // a gauge that speaks every ten seconds, over an hour
 
 document.documentElement.lang = language();
 startFrame();
@@ -70,7 +70,9 @@ function startFrame() {
     button.setAttribute("aria-label", t("language.switch.label"));
     const mark = byId("practice-mark");
     mark.hidden = !settings.city.practice;
-    const more = h("span", { class: "practice-more" }, t("practice.mark.more"));
+    const lapse = settings.city.time_lapse;
+    const kind = lapse === 1 ? "practice.mark.more" : "practice.mark.lapse";
+    const more = h("span", { class: "practice-more" }, t(kind, { n: number(lapse) }));
     mark.replaceChildren(t("practice.mark"), more);
     nameCity();
   });
@@ -124,11 +126,11 @@ async function load() {
   }
 }
 
-/** The last hour of each gauge, one after the other so that the page itself comes first. */
+/** The last hour of each gauge, by its river's time, one after the other so that the page itself comes first. */
 async function loadTrends() {
   for (const gauge of entitiesOf("WaterLevelGauge")) {
     try {
-      const since = new Date(now() - TREND_MS);
+      const since = new Date(now() - TREND_MS / settings.city.time_lapse);
       const past = await api.recent(gauge.id, "water_level", since, TREND_READINGS);
       for (const { at, value } of past) samplesOf(gauge.id).add(at, value);
       changed("readings");

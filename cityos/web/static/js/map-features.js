@@ -63,6 +63,17 @@ export const FEATURES = {
   },
 };
 
+/** What markers take of the map, as symbols that show nothing and let no label come near. */
+export function roomOf(markers) {
+  return collection(
+    markers.map(({ position, dx, dy, size: [width, height] }) => ({
+      type: "Feature",
+      geometry: point(position),
+      properties: { image: `room-${width}x${height}`, offset: [dx, dy] },
+    })),
+  );
+}
+
 /** The areas of alerts of one kind, the highest level of an area last (drawn on top). */
 function alertShapes(kind) {
   const found = [];

@@ -90,6 +90,12 @@ function stripes(level, colour) {
 /** Adds the image called `id` to the map, if it is one of ours. */
 export function provideImage(map, id) {
   const colour = tokens();
+  const [, width, height] = /^room-(\d+)x(\d+)$/.exec(id) ?? [];
+  if (width) {
+    const pixels = new ImageData(Number(width), Number(height)); // nothing: it only takes room
+    map.addImage(id, pixels);
+    return;
+  }
   const level = /^stripes-([1-5])$/.exec(id)?.[1];
   if (level) {
     map.addImage(id, stripes(level, colour), { pixelRatio: RATIO });

@@ -1,6 +1,6 @@
 // What the marks mean, and which layers are shown.
 
-import { entitiesOf, on } from "./city.js";
+import { changed, entitiesOf, on } from "./city.js";
 import { byId, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { onLanguage, t } from "./language.js";
@@ -56,6 +56,7 @@ function layerBox(map, layer) {
       if (box.checked) hidden.delete(layer.key);
       else hidden.add(layer.key);
       apply(map);
+      changed("layers");
     },
   });
   const sign = h("span", { class: `legend-sign is-${layer.key}`, "aria-hidden": "true" });

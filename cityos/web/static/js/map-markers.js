@@ -1,4 +1,5 @@
-// Gauges on the map as real buttons: they can be reached by keyboard and read aloud.
+// Gauges on the map as real buttons: they can be reached by keyboard and read aloud. They keep out
+// of each other's way, and `takenRoom` tells the map's own labels where they are.
 
 import { Marker } from "maplibre-gl";
 
@@ -9,7 +10,12 @@ import { icon } from "./icons.js";
 import { nameOf, number, t } from "./language.js";
 import { setLevelMark, stateText } from "./level-mark.js";
 import { MAIN_PROPERTY } from "./levels.js";
+import { place } from "./map-places.js";
 import { forDisplay } from "./units.js";
+
+const FORMS = ["is-compact", "is-full", "is-named"]; // the mark, with its value, with its name
+const REACH_PX = [96, 40, 24]; // how far from its place a gauge may stand in each form
+const NAMES_FROM_ZOOM = 12;
 
 const markers = new Map();
 
@@ -45,22 +51,72 @@ function createMarker(map, gauge) {
         select(gauge.id);
       },
     },
+    h("span", { class: "marker-lead", "aria-hidden": "true" }),
     h("span", { class: "marker-pill" }, rain && icon("rain"), mark, value),
     name,
   );
   const { longitude, latitude } = gauge.position;
   const marker = new Marker({ element, anchor: "center" }).setLngLat([longitude, latitude]);
   marker.addTo(map);
-  return { gauge, marker, element, mark, value };
+  return { gauge, marker, element, mark, value, room: null };
+}
+
+/** Moves the markers apart as far as the present view asks for. True when something has changed. */
+export function arrangeMarkers(map) {
+  const shown = [...markers.values()].sort((a, b) => weight(b) - weight(a));
+  const before = JSON.stringify(shown.map((one) => one.room));
+  const forms = map.getZoom() >= NAMES_FROM_ZOOM ? FORMS : FORMS.slice(0, -1);
+  const sizes = forms.map((form) => measure(shown, form));
+  const labels = shown.map(({ marker }, index) => {
+    const { x, y } = map.project(marker.getLngLat());
+    const own = sizes.map((size) => size[index]);
+    return { x, y, forms: own[0][0] > 0 ? own : [] }; // a hidden layer takes no room
+  });
+  place(labels, REACH_PX).forEach((found, index) => {
+    const one = shown[index];
+    const { form, dx, dy } = found ?? { form: 0, dx: 0, dy: 0 };
+    setForm(one.element, forms[form]);
+    const [width, height] = sizes[form][index];
+    one.element.classList.toggle("has-no-room", !found);
+    one.element.classList.toggle("is-away", 2 * Math.abs(dx) > width || 2 * Math.abs(dy) > height);
+    one.element.style.setProperty("--lead", `${Math.hypot(dx, dy)}px`);
+    one.element.style.setProperty("--turn", `${Math.atan2(-dy, -dx)}rad`);
+    one.marker.setOffset([dx, dy]);
+    one.room = found && { dx, dy, size: [width, height] };
+  });
+  return JSON.stringify(shown.map((one) => one.room)) !== before;
+}
+
+/** What the markers take: for each its place, its offset and its size in pixels. */
+export function takenRoom() {
+  return [...markers.values()]
+    .filter((one) => one.room)
+    .map(({ gauge, room }) => ({ position: gauge.position, ...room }));
+}
+
+function weight({ gauge, level }) {
+  return (city.selected === gauge.id ? 100 : 0) + level * 2 + (gauge.type === "RainGauge" ? 0 : 1);
+}
+
+function setForm(element, form) {
+  for (const one of FORMS) element.classList.toggle(one, one === form);
+}
+
+/** All first, then all sizes: one layout of the page for a form, not one for a marker. */
+function measure(shown, form) {
+  for (const { element } of shown) setForm(element, form);
+  return shown.map(({ element }) => [element.offsetWidth, element.offsetHeight]);
 }
 
 export function updateMarkers() {
-  for (const { gauge, element, mark, value } of markers.values()) {
+  for (const one of markers.values()) {
+    const { gauge, element, mark, value } = one;
     const own = reading(gauge.id, MAIN_PROPERTY[gauge.type]);
     const state = gaugeState(gauge);
     const shown = own && typeof own.value === "number" ? forDisplay(own.value, own.unit) : null;
     const text = shown ? number(shown.value, shown.decimals) : "–";
     setLevelMark(mark, state);
+    one.level = state.level;
     setText(value, text);
     element.classList.toggle("is-raised", state.level > 0);
     element.classList.toggle("is-stale", state.kind === "stale" || state.kind === "none");

@@ -184,5 +184,16 @@ function pointLayers(colour, name) {
         "circle-stroke-width": 3,
       },
     },
+    {
+      id: "room", // the last is the first that labels make way for
+      type: "symbol",
+      source: "room",
+      layout: {
+        "icon-image": ["get", "image"],
+        "icon-offset": ["get", "offset"],
+        "icon-allow-overlap": true,
+        "icon-padding": 1,
+      },
+    },
   ];
 }

@@ -7,14 +7,15 @@ import { byId, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { language, onLanguage, t } from "./language.js";
 import { startLegend } from "./map-legend.js";
-import { FEATURES, boundsOf, positionOf } from "./map-features.js";
+import { FEATURES, boundsOf, positionOf, roomOf } from "./map-features.js";
 import { provideImage } from "./map-images.js";
-import { placeMarkers, updateMarkers } from "./map-markers.js";
+import { arrangeMarkers, placeMarkers, takenRoom, updateMarkers } from "./map-markers.js";
 import { MAP_FONTS, mapStyle } from "./map-style.js";
 import { settings } from "./settings.js";
 
 const CLICKABLE = ["buses", "sites", "buildings"];
 const MOVING_MS = 1_000; // how often vehicles are redrawn at most
+const SOURCES = { ...FEATURES, room: () => roomOf(takenRoom()) };
 const JAPAN = [[128, 30], [146, 46]];
 
 const tiles = settings.tile_url
@@ -46,7 +47,8 @@ export function startMap() {
   map.keyboard.disableRotation();
   map.addControl(new ScaleControl({ maxWidth: 120, unit: "metric" }), "bottom-right");
   map.setMissingStyleImageResolver((id) => provideImage(map, id));
-  map.on("zoom", markZoom);
+  map.on("style.load", pushAll); // what came before there was anything to put it into
+  map.on("zoomend", arrange);
   map.on("movestart", ({ originalEvent }) => (touched ||= Boolean(originalEvent)));
   map.on("resize", () => {
     if (fitted && !touched && !city.selected) fitCity(0);
@@ -59,9 +61,11 @@ export function startMap() {
     if (performance.now() - movedAt < MOVING_MS) return;
     movedAt = performance.now();
     push("buses");
+    arrange();
   });
   on("alerts", () => push("alerts"));
   on("sites", () => push("sites"));
+  on("layers", arrange);
   on("selection", showSelection);
   onLanguage(relabel);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -69,34 +73,34 @@ export function startMap() {
     map.setStyle(style());
   });
   startLegend(map);
-  markZoom();
   showCity(); // what came while the map was being loaded
 }
 
 function showCity() {
-  for (const source of Object.keys(FEATURES)) push(source);
+  pushAll();
   placeMarkers(map);
   if (!fitted) fitted = fitCity(0);
+  arrange();
 }
 
 function style() {
   styledFor = language();
   const data = Object.fromEntries(
-    Object.entries(FEATURES).map(([source, features]) => [source, features()]),
+    Object.entries(SOURCES).map(([source, features]) => [source, features()]),
   );
   return mapStyle(data, tiles, language());
 }
 
-function push(source) {
-  map.getSource(source)?.setData(FEATURES[source]());
+function pushAll() {
+  for (const source of Object.keys(SOURCES)) push(source);
 }
 
-/** Styles of markers depend on how close one is. */
-function markZoom() {
-  const zoom = map.getZoom();
-  const canvas = byId("map");
-  canvas.classList.toggle("is-far", zoom < 10.6);
-  canvas.classList.toggle("is-near", zoom >= 12.6);
+function push(source) {
+  map.getSource(source)?.setData(SOURCES[source]());
+}
+
+function arrange() {
+  if (arrangeMarkers(map)) push("room");
 }
 
 function makeClickable(layer) {
@@ -116,6 +120,7 @@ function fitCity(duration) {
 function showSelection() {
   push("selected");
   updateMarkers();
+  arrange();
   const thing = city.selected && entity(city.selected);
   const position = thing && positionOf(thing);
   if (!position) return;
@@ -137,6 +142,7 @@ function relabel() {
   map.getCanvas().setAttribute("aria-label", t("map.label", { city: name }));
   if (styledFor !== language()) map.setStyle(style());
   placeMarkers(map);
+  arrange();
   renderControls();
 }
 

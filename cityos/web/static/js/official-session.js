@@ -92,7 +92,12 @@ export function decide(proposal, decision, note) {
   return api.decide(key, proposal.id, decision, note);
 }
 
-/** True for a proposal of an exercise. Anything that does not say so is treated as actual. */
+/** Raises ApiError. */
+export function endOrder(alert, reason) {
+  return api.endOrder(key, alert.identifier, reason);
+}
+
+/** True for a proposal or an alert of an exercise. What does not say so is treated as actual. */
 export function isExercise(proposal) {
   return proposal.status === "Exercise";
 }

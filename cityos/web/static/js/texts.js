@@ -6,6 +6,7 @@ export const TEXTS = {
   "skip.overview": ["Skip to the list of readings", "観測値の一覧へ移動"],
   "practice.mark": ["Practice city", "訓練用の都市"],
   "practice.mark.more": [" · simulated data", "・模擬データ"],
+  "practice.mark.lapse": [" · simulated data, {n}× speed", "・模擬データ {n}倍速"],
   "language.switch": ["日本語", "English"],
   "language.switch.short": ["日本語", "EN"],
   "language.switch.label": ["日本語で表示する", "Show in English"],
@@ -54,6 +55,7 @@ export const TEXTS = {
   "alerts.issued": ["{sender}, {time}", "{sender} {time}発表"],
   "alerts.more": ["{n} more", "ほか{n}件"],
   "alerts.fewer": ["Show fewer", "折りたたむ"],
+  "alerts.end": ["End this order…", "避難情報を解除…"],
   "alerts.none": ["No evacuation information is in force.", "発令中の避難情報はありません。"],
   "alerts.unknown": [
     "Whether alerts are in force is not known at the moment.",
@@ -102,6 +104,9 @@ export const TEXTS = {
   "trend.rising": ["rising {rate} m/h", "上昇 {rate} m/時"],
   "trend.falling": ["falling {rate} m/h", "下降 {rate} m/時"],
   "trend.steady": ["steady", "横ばい"],
+  "tendency.rising": ["rising", "上昇中"],
+  "tendency.falling": ["falling", "下降中"],
+  "tendency.steady": ["steady", "横ばい"],
 
   "threshold.standby_level_m": ["Flood fighters stand by", "水防団待機水位"],
   "threshold.caution_level_m": ["Flood caution", "氾濫注意水位"],
@@ -265,6 +270,10 @@ export const TEXTS = {
     "No alert goes out. The proposal is kept with your reason.",
     "避難情報は配信されません。発令案は却下理由とともに保存されます。",
   ],
+  "decide.reject.what.down": [
+    "The order stays in force. You can end it at any time where it is shown, above.",
+    "避難情報は継続します。画面上部の避難情報の欄から、いつでも解除できます。",
+  ],
   "decide.hazard": ["Hazard", "災害"],
   "decide.area": ["Area", "対象"],
   "decide.note.approve": ["Note (kept with the decision)", "備考（決定とともに保存されます）"],
@@ -298,6 +307,39 @@ export const TEXTS = {
   ],
   "decide.approved": ["Issued.", "発令しました。"],
   "decide.rejected": ["Rejected.", "却下しました。"],
+
+  "end.title": ["End this order?", "この避難情報を解除しますか"],
+  "end.what": [
+    "The end goes out at once through every channel of the city.",
+    "解除は、市のすべての伝達手段で直ちに配信されます。",
+  ],
+  "end.what.exercise": [
+    "The end goes out marked as an exercise on every channel.",
+    "解除は、すべての伝達手段に【訓練】と明記して配信されます。",
+  ],
+  "end.after": [
+    "Afterwards a new order is proposed only when the danger rises.",
+    "解除後は、危険度が再び高まったときに限り、新しい発令案が届きます。",
+  ],
+  "end.reason": [
+    "Reason (required; kept for the record, not published)",
+    "解除の理由（必須。記録に残り、公表されません）",
+  ],
+  "end.check": [
+    "This is not an exercise. I end it for real.",
+    "これは訓練ではありません。実際に解除します。",
+  ],
+  "end.do": ["End the order", "解除する"],
+  "end.do.exercise": ["End the order (exercise)", "【訓練】解除する"],
+  "end.conflict": [
+    "This order is not in force any more: it was ended or changed meanwhile.",
+    "この避難情報は、すでに解除または変更されています。",
+  ],
+  "end.failed": [
+    "The end did not get through. The order is still in force. Try again.",
+    "送信できませんでした。避難情報は継続しています。もう一度お試しください。",
+  ],
+  "end.done": ["The order has ended.", "解除しました。"],
 
   "level.1": ["Early notice", "早期注意情報"],
   "level.2": ["Check how you would evacuate", "避難行動の確認"],

@@ -1,7 +1,8 @@
-// Whether the water rises: the slope through a gauge's recent readings.
+// Whether the water rises: the slope through a gauge's recent readings, by their own times.
 
 const LONGEST_MS = 60 * 60_000;
-const SHORTEST_MS = 2 * 60_000; // of a gauge that speaks every few seconds
+const SHORTEST_MS = 20 * 60_000; // of a gauge that speaks every few seconds
+const LEAST_MS = 9 * 60_000; // ten minutes, less a gauge's jitter: less says nothing of an hour
 const READINGS = 6; // what a slope rests on where readings are rare (every 10 minutes in Japan)
 const LEAST_READINGS = 3;
 const STEADY_M_PER_H = 0.05;
@@ -10,13 +11,21 @@ const NOISE_READINGS = 5; // fewer do not tell noise from change
 const SPACING_MS = 10_000; // with the capacity, bounds what is kept of a gauge
 const CAPACITY = 400;
 
-/** Readings `{at, value}` of one gauge over a little more than an hour, oldest first. */
+/**
+ * Readings `{at, value}` of one gauge over a little more than an hour, oldest first. `timeLapse` is
+ * how many hours of the river pass in one of the readings' times: more than one in a rehearsal.
+ */
 export class RecentSamples {
   #samples = [];
+  #timeLapse;
+
+  constructor(timeLapse = 1) {
+    this.#timeLapse = timeLapse;
+  }
 
   /** `at` is a Date or milliseconds. Readings closer than ten seconds to a kept one are left out. */
   add(at, value) {
-    const ms = Number(at);
+    const ms = Number(at) * this.#timeLapse;
     const after = this.#samples.findLastIndex((sample) => sample.at <= ms);
     const neighbours = [this.#samples[after], this.#samples[after + 1]];
     if (neighbours.some((sample) => sample && Math.abs(sample.at - ms) < SPACING_MS)) return;
@@ -26,15 +35,20 @@ export class RecentSamples {
     this.#samples.splice(0, Math.max(old, this.#samples.length - CAPACITY, 0));
   }
 
-  /** `{direction: "rising" | "falling" | "steady", perHour}`, or null when not known yet. */
+  /**
+   * `{direction: "rising" | "falling" | "steady", perHour}`, or null when not known yet. `perHour`
+   * is null in a time lapse: there is no hour then that a reader could wait for.
+   */
   trend() {
     const samples = this.#window();
     if (samples.length < LEAST_READINGS) return null;
+    if (samples.at(-1).at - samples[0].at < LEAST_MS) return null;
     const { perHour, error } = slope(samples);
-    if (Math.abs(perHour) < Math.max(STEADY_M_PER_H, SURE * error)) {
-      return { direction: "steady", perHour };
-    }
-    return { direction: perHour > 0 ? "rising" : "falling", perHour };
+    const sure = Math.abs(perHour) >= Math.max(STEADY_M_PER_H, SURE * error);
+    return {
+      direction: !sure ? "steady" : perHour > 0 ? "rising" : "falling",
+      perHour: this.#timeLapse === 1 ? perHour : null,
+    };
   }
 
   #window() {
