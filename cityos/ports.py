@@ -298,12 +298,17 @@ class DeadLetters(Protocol):
         ids: Sequence[int] = (),
         again: bool = False,
         after: int = 0,
+        up_to: int | None = None,
         limit: int = 50,
     ) -> Sequence[KeptDeadLetter]:
-        """Those that nobody has replayed, oldest first, after the id ``after``.
+        """Those that nobody has replayed, oldest first, after the id ``after`` up to ``up_to``.
 
         ``reason`` empty: all; ``ids`` empty: all; ``again``: those that were replayed too.
         """
+        ...
+
+    def newest_id(self) -> int:
+        """The id of the newest dead letter of any tenant; 0: there is none."""
         ...
 
     def replayed(self, message: int, now: datetime) -> None:

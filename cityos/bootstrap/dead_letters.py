@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.table import Table
+from rich.text import Text
 
 from cityos.bootstrap import connect
 from cityos.bootstrap.ingest import adapters_of
@@ -48,9 +49,9 @@ def table(settings: Settings, *, reason: str, limit: int) -> Table:
         rows.add_row(
             str(kept.id),
             f"{letter.received_at:%Y-%m-%d %H:%M:%S}Z",
-            f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100],
+            Text(f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100]),
             letter.reason,
-            f"{letter.path} {letter.detail}"[:300],
+            Text(f"{letter.path} {letter.detail}"[:300]),
             f"{kept.replayed_at:%Y-%m-%d %H:%M}Z" if kept.replayed_at else "",
         )
     return rows
@@ -90,7 +91,9 @@ def replay(
 
 
 def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
-    yield f"sent again: {result.messages} messages, of {result.letters} dead letters"
+    yield f"handed to the broker: {result.messages} messages, of {result.letters} dead letters"
+    if result.messages:
+        yield "what is refused once more is a new dead letter: cityos dead-letters list"
     for hindrance, count in result.left_out.most_common(_MOST_HINDRANCES):
         yield f"left out: {count}, {hindrance}"
     others = result.left_out.most_common()[_MOST_HINDRANCES:]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.table import Table
+from rich.text import Text
 
 from cityos.bootstrap import connect
 from cityos.settings import Settings
@@ -24,7 +25,9 @@ def table(settings: Settings, *, limit: int) -> Table:
     for event in events:
         occasion = f"{event.status} {event.run}".strip()
         failed_at = f"{event.failed_at:%Y-%m-%d %H:%M:%S}Z"
-        rows.add_row(str(event.id), failed_at, occasion, event.subject, event.error[:300])
+        rows.add_row(
+            str(event.id), failed_at, occasion, Text(event.subject), Text(event.error[:300])
+        )
     return rows
 
 

@@ -104,7 +104,9 @@ class IngestProcess:
             metrics=metrics,
             failpoint=failpoint,
         )
-        self._maintenance = Maintenance(self._database, clock, config.retention)
+        self._maintenance = Maintenance(
+            self._database, clock, config.retention, forgotten=writer.learn_again
+        )
 
     @property
     def healthy(self) -> bool:

@@ -99,6 +99,8 @@ def _require_named_servers(settings: Settings) -> None:
             database.connect(settings.database_url, "cityos-prepare").close()
         except Unavailable as error:
             why = str(error.__cause__ or error).partition("\n")[0]
+            if settings.database_url.count("@") > 1:  # what the driver took for the host
+                why = "more than one @; in the password write it as %40"
             message = f"CITYOS_DATABASE_URL: {why}"
             raise SetupFailed(message) from error
     if settings.mqtt_url:

@@ -13,6 +13,11 @@ from cityos.errors import InvalidRequest
 
 _URN: Final = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[A-Za-z0-9()+,\-.:=@;$_!*'%/?#]{1,200}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+RESERVED_VENDORS: Final = frozenset(
+    ("alerts", "cityos", "dispatch", "feeds", "ingest", "rehearsal", "replay", "simulator")
+)
+"""The city's own users on the broker and levels of its topics: a vendor's rights must not add up
+with theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Device:
     be used only if it is one of its values. ``settings`` are the adapter's.
 
     Raises:
-        InvalidRequest: ``vendor`` or ``id`` is not 1-64 characters of ``a-z 0-9 _ -``.
+        InvalidRequest: ``vendor`` or ``id`` is not 1-64 characters of ``a-z 0-9 _ -``, or the
+            vendor's name is one of the city's own.
     """
 
     vendor: str
@@ -75,6 +81,9 @@ class Device:
             if not _NAME.fullmatch(value):
                 message = f"{parameter} {value!r} must be 1-64 characters of a-z, 0-9, _ or -"
                 raise InvalidRequest(message, parameter=parameter)
+        if self.vendor in RESERVED_VENDORS:
+            message = f"vendor {self.vendor!r} is a name of the city's own; choose another"
+            raise InvalidRequest(message, parameter="vendor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ class Prepared:
 
     groups: Sequence[Numbered]
     batch: IngestBatch
+    size_bytes: int
 
     @property
     def messages(self) -> int:
@@ -31,25 +32,32 @@ class Prepared:
 class Handover:
     """Between the thread that prepares and the thread that stores.
 
-    It takes more while less than ``limit`` messages wait, so it holds at most that and a portion.
+    It takes more while less than ``messages`` and ``size_bytes`` wait, so it holds at most that
+    and a portion.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, messages: int, size_bytes: int) -> None:
+        self._most = messages, size_bytes
         self._waiting: deque[Prepared] = deque()
         self._messages = 0
+        self._size_bytes = 0
         self._changed = threading.Condition()
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Return whether there is room, waiting for it if need be. Only one thread may put."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._messages < self._limit, timeout_s)
+            return self._changed.wait_for(self._has_room, timeout_s)
+
+    def _has_room(self) -> bool:
+        messages, size_bytes = self._most
+        return self._messages < messages and self._size_bytes < size_bytes
 
     def put(self, prepared: Prepared) -> None:
         """Hand over what follows on what was handed over before; ``wait_for_room`` comes first."""
         with self._changed:
             self._waiting.append(prepared)
             self._messages += prepared.messages
+            self._size_bytes += prepared.size_bytes
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> Prepared | None:
@@ -59,11 +67,12 @@ class Handover:
                 return None
             portions = list(self._waiting)
             self._waiting.clear()
-            self._messages = 0
+            self._messages = self._size_bytes = 0
             self._changed.notify_all()
         if len(portions) == 1:
             return portions[0]
         batch = IngestBatch()
         for portion in portions:
             batch.extend(portion.batch)
-        return Prepared([group for portion in portions for group in portion.groups], batch)
+        groups = [group for portion in portions for group in portion.groups]
+        return Prepared(groups, batch, sum(portion.size_bytes for portion in portions))

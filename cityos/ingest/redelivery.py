@@ -65,8 +65,10 @@ class Redelivery:
             Unavailable: the broker or the store went away; what was sent is marked.
         """
         result, sent, last = Redelivered(), set[int](), 0
+        # what ingest refuses once more is a new letter: this run must not send that again
+        up_to = self._letters.newest_id()
         while page := self._letters.waiting(
-            tenant, reason=reason, ids=ids, again=again, after=last
+            tenant, up_to=up_to, reason=reason, ids=ids, again=again, after=last
         ):
             last = page[-1].id
             for kept in page:

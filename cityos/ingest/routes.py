@@ -141,7 +141,7 @@ class Unroutable(NamedTuple):
 
 
 class Routes:
-    """The routes of all topics seen so far. Used by one thread."""
+    """The routes of all topics seen so far. Used by one thread at a time."""
 
     def __init__(
         self,

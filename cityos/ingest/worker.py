@@ -33,6 +33,7 @@ from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
 
 _PORTION_MESSAGES: Final = 2000
 _BATCH_MESSAGES: Final = 10_000
+_BATCH_BYTES: Final = 32 * 1024 * 1024
 _SMALL_MESSAGES: Final = 200
 _SMALL_PAUSE_S: Final = 0.005
 """After a batch of fewer messages the next may gather for so long: a trickle of messages would
@@ -77,7 +78,7 @@ class Ingest:
         self._failpoint = failpoint
         self._stopping = threading.Event()
         self._preparing = threading.Lock()
-        self._handover = Handover(_BATCH_MESSAGES)
+        self._handover = Handover(_BATCH_MESSAGES, _BATCH_BYTES)
         self._threads = (
             threading.Thread(target=self._spooling, name="spool", daemon=True),
             threading.Thread(target=self._decoding, name="decode", daemon=True),
@@ -216,8 +217,9 @@ class Ingest:
             with contextlib.suppress(Unavailable):
                 self._routes.refresh()
             batch = self._pipeline.prepare(groups)
-        self._writer.pack(batch)
-        return Prepared(groups, batch)
+            # in here too: preparing halves makes series that have a number into such as have none
+            self._writer.pack(batch)
+        return Prepared(groups, batch, sum(portion.size_bytes for portion in taken))
 
     # --- the storing thread ------------------------------------------------------------------
 
@@ -246,7 +248,7 @@ class Ingest:
                     if not rest:
                         return True
                     if rest != prepared.groups:
-                        prepared = Prepared(rest, self._prepare(rest))
+                        prepared = Prepared(rest, self._prepare(rest), prepared.size_bytes)
                 self._store_groups(prepared.groups, prepared.batch)
             except Unavailable as error:
                 if failures == 0:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _BYTES: Final = 24
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
 
 class SecretFile:
@@ -22,15 +26,34 @@ class SecretFile:
         self._path = path
 
     def get(self, name: str) -> str:
-        return self._read().get(name) or self.renew(name)
+        known = self._read().get(name)
+        if known:
+            return known
+        with self._alone():
+            return self._read().get(name) or self._make(name)
 
     def renew(self, name: str) -> str:
         """Return a new secret in the place of the old one."""
+        with self._alone():
+            return self._make(name)
+
+    def _make(self, name: str) -> str:
         known = self._read()
         # letters first: a leading - would read as an option on a command line
         known[name] = "k" + secrets.token_urlsafe(_BYTES)
         self._write(known)
         return known[name]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time: of two that write, the later would lose what the other has just made."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path.with_name(f".{self._path.name}.lock"), _LOCK_FLAGS, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _read(self) -> dict[str, str]:
         try:
@@ -40,7 +63,6 @@ class SecretFile:
         return {str(name): str(value) for name, value in json.loads(text).items()}
 
     def _write(self, known: dict[str, str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(f".{self._path.name}.new")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

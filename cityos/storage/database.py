@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cityos.errors import Unavailable
+from cityos.errors import SetupFailed, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _DEADLINES: Final[dict[str, Any]] = {
@@ -96,7 +96,9 @@ class Database:
 def connect(url: str, application: str) -> Connection[TupleRow]:
     """Return one connection outside any pool, in autocommit: for LISTEN and for set-up.
 
-    Raises Unavailable.
+    Raises:
+        Unavailable: the server does not answer, or does not let us in.
+        SetupFailed: this is no URL. Its text is not shown: a part of the password may be in it.
     """
     try:
         return psycopg.connect(
@@ -108,6 +110,11 @@ def connect(url: str, application: str) -> Connection[TupleRow]:
         )
     except psycopg.OperationalError as error:
         raise Unavailable("the database does not answer") from error
+    except psycopg.ProgrammingError:
+        raise SetupFailed(
+            "the database's URL cannot be read; in its password write @ as %40, : as %3A,"
+            " / as %2F, % as %25"
+        ) from None
 
 
 def migrate(url: str, *, sql_only: bool = False, timescale: bool = False) -> None:

@@ -19,11 +19,12 @@ WHERE (tenant_id = %(tenant)s OR tenant_id = '' AND split_part(topic, '/', 3) = 
 """
 _NEWEST: Final[LiteralString] = f"{_OF_TENANT} ORDER BY id DESC LIMIT %(limit)s"
 _WAITING: Final[LiteralString] = f"""{_OF_TENANT}
-  AND id > %(after)s
+  AND id > %(after)s AND (%(up_to)s::bigint IS NULL OR id <= %(up_to)s::bigint)
   AND (%(ids)s::bigint[] = '{{}}' OR id = ANY(%(ids)s::bigint[]))
   AND (%(again)s OR replayed_at IS NULL)
 ORDER BY id LIMIT %(limit)s
 """
+_NEWEST_ID: Final[LiteralString] = "SELECT coalesce(max(id), 0) FROM dead_letter"
 _REPLAYED: Final[LiteralString] = "UPDATE dead_letter SET replayed_at = %s WHERE raw_id = %s"
 
 
@@ -38,6 +39,11 @@ class PostgresDeadLetters:
     ) -> Sequence[KeptDeadLetter]:
         return self._read(_NEWEST, {"tenant": tenant, "reason": reason, "limit": limit})
 
+    def newest_id(self) -> int:
+        with self._database.connection() as connection:
+            row = connection.execute(_NEWEST_ID).fetchone()
+        return int(row[0]) if row else 0
+
     def waiting(
         self,
         tenant: str,
@@ -46,6 +52,7 @@ class PostgresDeadLetters:
         ids: Sequence[int] = (),
         again: bool = False,
         after: int = 0,
+        up_to: int | None = None,
         limit: int = 50,
     ) -> Sequence[KeptDeadLetter]:
         parameters = {
@@ -54,6 +61,7 @@ class PostgresDeadLetters:
             "ids": list(ids),
             "again": again,
             "after": after,
+            "up_to": up_to,
             "limit": limit,
         }
         return self._read(_WAITING, parameters)

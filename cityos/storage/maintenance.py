@@ -74,9 +74,19 @@ class Retention:
 
 
 class Maintenance:
-    """One round a minute. Several processes may run it: only one works at a time."""
+    """One round a minute. Several processes may run it: only one works at a time.
 
-    def __init__(self, database: Database, clock: Clock, retention: Retention) -> None:
+    ``forgotten`` is called after values of ended exercises were deleted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        retention: Retention,
+        forgotten: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._forgotten = forgotten
         self._database = database
         self._clock = clock
         self._retention = retention
@@ -152,6 +162,7 @@ class Maintenance:
                 more = self._step(
                     name, partial(expiry.exercise_slice, series=series, before=before)
                 )
+                self._forgotten()
 
     def _budget(self) -> Callable[[], bool]:
         """Whether there is time left, counted from now."""

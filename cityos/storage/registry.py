@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.errors import InvalidRequest, NotFound
 from cityos.storage.database import Database
+from cityos.storage.deadline import within_deadline
 
 _TENANTS: Final[LiteralString] = (
     "SELECT id, name_en, name_ja, practice, attributes FROM tenant ORDER BY id"
@@ -24,6 +25,13 @@ _PUT_TENANT: Final[LiteralString] = """
 INSERT INTO tenant (id, name_en, name_ja, practice, attributes) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (id) DO UPDATE SET name_en = excluded.name_en, name_ja = excluded.name_ja,
     practice = excluded.practice, attributes = excluded.attributes
+"""
+_PRACTICE: Final[LiteralString] = "SELECT practice FROM tenant WHERE id = %s FOR UPDATE"
+# What was refused in a rehearsal must never be sent again in earnest, nor the other way round.
+_CLOSE_DEAD_LETTERS: Final[LiteralString] = """
+UPDATE dead_letter SET replayed_at = now()
+WHERE (tenant_id = %s OR tenant_id = '' AND split_part(topic, '/', 3) = %s)
+  AND replayed_at IS NULL
 """
 _PUT_ENTITY: Final[LiteralString] = """
 INSERT INTO entity (tenant_id, id, type, name_en, name_ja, longitude, latitude, geometry,
@@ -61,7 +69,7 @@ class PostgresRegistry:
         self._database = database
 
     def tenants(self) -> Sequence[Tenant]:
-        with self._database.connection() as connection:
+        with within_deadline(), self._database.connection() as connection:
             rows = connection.execute(_TENANTS).fetchall()
         return [
             Tenant(id=row[0], name=Name(row[1], row[2]), practice=row[3], attributes=row[4])
@@ -77,7 +85,10 @@ class PostgresRegistry:
             Jsonb(dict(tenant.attributes)),
         )
         with self._database.connection() as connection:
+            was = connection.execute(_PRACTICE, (tenant.id,)).fetchone()
             connection.execute(_PUT_TENANT, row)
+            if was is not None and was[0] != tenant.practice:
+                connection.execute(_CLOSE_DEAD_LETTERS, (tenant.id, tenant.id))
             _tell(connection)
 
     def put_entities(self, tenant: str, entities: Sequence[Entity]) -> None:
@@ -105,7 +116,7 @@ class PostgresRegistry:
             _tell(connection)
 
     def devices(self, tenant: str) -> Sequence[Device]:
-        with self._database.connection() as connection:
+        with within_deadline(), self._database.connection() as connection:
             rows = connection.execute(_DEVICES, (tenant,)).fetchall()
         return [
             Device(
@@ -121,7 +132,7 @@ class PostgresRegistry:
         ]
 
     def devices_version(self) -> int:
-        with self._database.connection() as connection:
+        with within_deadline(), self._database.connection() as connection:
             row = connection.execute(_VERSION).fetchone()
         assert row is not None  # noqa: S101 - a sequence is a table of one row
         return int(row[0])

@@ -84,12 +84,21 @@ class PostgresObservationWriter:
         self._days: set[int] = set()
 
     def resume(self, spool: UUID) -> tuple[int, int]:
-        with self._database.connection() as connection:
+        with within_deadline(), self._database.connection() as connection:
             connection.execute(queries.REGISTER_NODE, (spool,))
             row = connection.execute(queries.NODE, (spool,)).fetchone()
         assert row is not None  # noqa: S101 - the row above exists or was just written
         self._node = int(row[0])
+        self.learn_again()
         return self._node, int(row[1])
+
+    def learn_again(self) -> None:
+        """Read the latest time of every series anew before the next batch.
+
+        What is remembered is behind where the answer to a commit was lost, and ahead where an
+        ended exercise was deleted.
+        """
+        self._unnumbered.extend(list(self._series.values()))
 
     def origin(self, origin: Origin) -> Origin:
         key = (origin.tenant, origin.topic, origin.adapter)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from cityos.domain.entity import Name, Tenant
 from cityos.ports import DeadLetter, IngestBatch, KeptDeadLetter
 from cityos.storage.database import Database
 from cityos.storage.dead_letters import PostgresDeadLetters
+from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 from cityos.testing import builders as b
 
@@ -87,3 +90,27 @@ def test_what_came_before_the_city_was_registered_is_its_own_by_the_topic(
 ) -> None:
     keep(database, {"tenant": ""}, {"tenant": "", "topic": "cityos/v1/fukui/a/b/observations"})
     assert messages(letters.newest("town")) == messages(letters.waiting("town")) == [1]
+
+
+def test_what_was_refused_since_a_replay_began_is_not_its_business(
+    database: Database, letters: PostgresDeadLetters
+) -> None:
+    keep(database, {}, {})
+    up_to = letters.newest_id()
+    keep(database, {"raw_id": 3})
+    assert messages(letters.waiting("town", up_to=up_to)) == [1, 2]
+    assert messages(letters.waiting("town")) == [1, 2, 3]
+
+
+def test_a_city_in_earnest_does_not_send_what_was_refused_in_its_practice(
+    database: Database, letters: PostgresDeadLetters
+) -> None:
+    registry = PostgresRegistry(database)
+    town = Tenant(id="town", name=Name("Town", "町"), practice=True)
+    registry.put_tenant(town)
+    keep(database, {}, {"tenant": "fukui"})
+    registry.put_tenant(town)
+    assert messages(letters.waiting("town")) == [1]
+    registry.put_tenant(dataclasses.replace(town, practice=False))
+    assert messages(letters.waiting("town")) == []
+    assert messages(letters.waiting("fukui")) == [2]

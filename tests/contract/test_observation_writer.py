@@ -282,6 +282,17 @@ def test_after_a_restart_of_the_server_one_try_fails_and_the_next_succeeds(
     database.close()
 
 
+def test_where_the_answer_to_a_commit_was_lost_the_latest_is_learnt_again(store: Store) -> None:
+    series, minute = store.series("air_temperature"), timedelta(minutes=1)
+    store.store((series, NOW, 1.5))
+    store.store((series, NOW + 5 * minute, 1.6))
+    series.latest_at = NOW  # as if the second commit had been made and its answer lost
+    store.writer.resume(uuid4())
+    store.store((series, NOW + 3 * minute, 1.7))
+    found = store.rows("SELECT value, quality FROM observation ORDER BY observed_at")
+    assert found == [(1.5, 0), (1.7, int(Quality.LATE)), (1.6, 0)]
+
+
 def test_how_far_a_spool_got_moves_with_the_batch(store: Store) -> None:
     spool = uuid4()
     node, stored_up_to = store.writer.resume(spool)

@@ -138,16 +138,16 @@ def test_what_an_unregistered_device_said_is_stored_once_it_is_registered(town: 
     assert run("list", "--reason", "unknown_unit").count("acme/g1") == 1
 
     said = run("replay")
-    assert "sent again: 0 messages" in said
+    assert "handed to the broker: 0 messages" in said
     assert "left out: 2, still refused: unknown_device" in said
     assert "left out: 1, still refused: unknown_unit" in said
 
     town.register("new")
-    assert "sent again: 1 messages" in run("replay", "--id", str(first))
+    assert "handed to the broker: 1 messages" in run("replay", "--id", str(first))
     assert f"replayed before (--again sends it once more): {first}" in run(
         "replay", "--id", str(first)
     )
-    assert "sent again: 1 messages, of 1 dead letters" in run(
+    assert "handed to the broker: 1 messages, of 1 dead letters" in run(
         "replay", "--reason", "unknown_device"
     )
     stored = town.wait_for(VALUES, 2)
@@ -156,8 +156,10 @@ def test_what_an_unregistered_device_said_is_stored_once_it_is_registered(town: 
         NOW - timedelta(minutes=1),
     ]
 
-    assert "sent again: 0 messages" in run("replay")
-    assert "sent again: 2 messages" in run("replay", "--again", "--reason", "unknown_device")
+    assert "handed to the broker: 0 messages" in run("replay")
+    assert "handed to the broker: 2 messages" in run(
+        "replay", "--again", "--reason", "unknown_device"
+    )
     time.sleep(0.5)
     assert len(town.rows(VALUES)) == 2, "the same reading again changes nothing"
     assert len(town.rows(LETTERS)) == 3, "nothing that is sent again is refused again"
@@ -168,11 +170,19 @@ def test_a_reading_without_a_time_is_not_given_the_time_of_the_replay_unasked(to
     town.wait_for(LETTERS, 1)
     town.register("new")
     said = run("replay")
-    assert "sent again: 0 messages" in said
+    assert "handed to the broker: 0 messages" in said
     assert "left out: 1, without a time of its own" in said
     assert "--now" in said
-    assert "sent again: 1 messages" in run("replay", "--now")
+    assert "handed to the broker: 1 messages" in run("replay", "--now")
     assert len(town.wait_for(VALUES, 1)) == 1
+
+
+def test_what_a_vendor_wrote_is_shown_as_it_is(town: Town, monkeypatch: Any) -> None:
+    """Not as markup of the table, which would hide it or end the listing."""
+    town.say(reading("g1", 1, property="[/b][int]"))
+    town.wait_for(LETTERS, 1)
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "'[/b][int]' is not known" in run("list")
 
 
 def test_a_clock_that_was_ahead_is_not_mended_by_waiting(town: Town) -> None:
@@ -190,7 +200,7 @@ def test_of_an_array_what_is_mended_is_stored_and_the_rest_refused_anew(town: To
     town.say(("new", json.dumps([good, bad]).encode()))
     town.wait_for(LETTERS, 1)
     town.register("new")
-    assert "sent again: 1 messages" in run("replay")
+    assert "handed to the broker: 1 messages" in run("replay")
     assert len(town.wait_for(VALUES, 1)) == 1
     assert [reason for _, reason in town.wait_for(LETTERS, 2)] == [
         "unknown_device",

@@ -295,6 +295,19 @@ def test_an_exercise_goes_30_days_after_its_end(
         assert left(connection, "series") == 4
 
 
+def test_ingest_hears_that_an_exercise_is_gone(database_url: str) -> None:
+    """It remembers the newest time of every series, and would take the next values for late."""
+    database, heard = Database(database_url, application="maintenance", max_size=1), list[bool]()
+    keeping = Maintenance(database, Noon(), Retention(), forgotten=lambda: heard.append(True))
+    keeping.round()
+    assert not heard, "nothing was there"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_runs(connection)
+    keeping.round()
+    assert heard
+    database.close()
+
+
 def test_an_exercise_of_many_values_goes_in_slices(
     maintenance: Maintenance, clock: Noon, database_url: str
 ) -> None:

@@ -19,11 +19,12 @@ def portion(first: int, count: int) -> Prepared:
         raw=[(number, NOW, ORIGIN, b"%d" % number) for number in numbers],
         packed=[f"packed {first}"],
     )
-    return Prepared([Numbered(first, NOW, [(b"topic", b"%d" % n) for n in numbers])], batch)
+    group = Numbered(first, NOW, [(b"topic", b"%d" % number) for number in numbers])
+    return Prepared([group], batch, size_bytes=10 * count)
 
 
 def test_what_gathered_is_taken_as_one_in_its_order() -> None:
-    handover = Handover(limit=100)
+    handover = Handover(messages=100, size_bytes=1000)
     for first in (1, 4, 5):
         handover.put(portion(first, {1: 3, 4: 1, 5: 2}[first]))
     taken = handover.take(0)
@@ -32,18 +33,18 @@ def test_what_gathered_is_taken_as_one_in_its_order() -> None:
     assert [group.first_id for group in taken.groups] == [1, 4, 5]
     assert taken.batch.stored_up_to == 7
     assert taken.batch.packed == ["packed 1", "packed 4", "packed 5"]
-    assert taken.messages == 6
+    assert (taken.messages, taken.size_bytes) == (6, 60)
     assert handover.take(0) is None
 
 
 def test_a_single_portion_is_handed_on_as_it_is() -> None:
-    handover, only = Handover(limit=100), portion(1, 3)
+    handover, only = Handover(messages=100, size_bytes=1000), portion(1, 3)
     handover.put(only)
     assert handover.take(0) is only
 
 
 def test_there_is_no_room_while_the_limit_waits() -> None:
-    handover = Handover(limit=5)
+    handover = Handover(messages=5, size_bytes=1000)
     assert handover.wait_for_room(0)
     handover.put(portion(1, 4))
     assert handover.wait_for_room(0)
@@ -53,8 +54,16 @@ def test_there_is_no_room_while_the_limit_waits() -> None:
     assert handover.wait_for_room(0)
 
 
+def test_large_messages_count_by_their_bytes() -> None:
+    handover = Handover(messages=100, size_bytes=40)
+    handover.put(portion(1, 4))
+    assert not handover.wait_for_room(0)
+    handover.take(0)
+    assert handover.wait_for_room(0)
+
+
 def test_taking_wakes_who_waits_for_room() -> None:
-    handover = Handover(limit=1)
+    handover = Handover(messages=1, size_bytes=1000)
     handover.put(portion(1, 1))
     woken = threading.Event()
 
@@ -70,7 +79,7 @@ def test_taking_wakes_who_waits_for_room() -> None:
 
 
 def test_putting_wakes_who_waits_for_work() -> None:
-    handover = Handover(limit=1)
+    handover = Handover(messages=1, size_bytes=1000)
     found: list[Prepared | None] = []
     waiting = threading.Thread(target=lambda: found.append(handover.take(10)))
     waiting.start()

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from cityos.bootstrap.broker import broker_users
 from cityos.domain import topic
+from cityos.domain.entity import RESERVED_VENDORS, Device
 from cityos.domain.occasion import Actual, Exercise
+from cityos.errors import InvalidRequest
 from cityos.runtime import mqtt_access
 from cityos.runtime.mosquitto import access_list
 
@@ -107,3 +110,11 @@ def test_the_access_file_gives_alerts_to_all_and_the_rest_to_whom_it_belongs() -
         "topic read cityos/v1/yaizu/acme/+/errors\n"
         "topic read cityos/v1/+/alerts/#\n"
     )
+
+
+def test_no_vendor_has_the_name_of_a_user_of_the_citys_own() -> None:
+    own = {user.name for user in broker_users({}, rehearsing=())}
+    assert own <= RESERVED_VENDORS
+    for name in sorted(RESERVED_VENDORS):
+        with pytest.raises(InvalidRequest, match="choose another"):
+            Device(vendor=name, id="d", adapter="cityos_json", entity="urn:x:1")
