@@ -42,8 +42,8 @@ _QUEUED_READS: Final = 64
 """With 256 KiB a read this bounds what waits for the spool to 16 MiB."""
 _PAUSE_S: Final = 0.002
 _BUSY_BYTES: Final = 2048
-_GATHER_S: Final = 0.001
-"""A read of this much says that more is on its way: waiting a millisecond saves most of the reads
+_GATHER_S: Final = 0.004
+"""A read of this much says that more is on its way: waiting a moment saves most of the reads
 (a read, a select and a wake-up cost more than decoding ten messages)."""
 RECEIVE_MAXIMUM: Final = 20_000
 """Unacknowledged messages that the broker may have on the way to us (MQTT 5, 3.1.2.11.3)."""
