@@ -174,6 +174,7 @@ def test_a_server_that_is_named_and_not_there_is_said_at_once(
 ) -> None:
     wrong = mqtt_broker.url_for("ingest").replace(mqtt_broker.passwords["ingest"], "wrong")
     monkeypatch.setenv("CITYOS_MQTT_URL", wrong)
+    monkeypatch.setattr("cityos.bootstrap.prepare._BROKER_S", 2.0)
     with pytest.raises(SetupFailed, match=r"CITYOS_MQTT_URL: 127\.0\.0\.1:\d+: no conn") as told:
         run("prepare", "--no-demo")
     assert "wrong" not in str(told.value)
