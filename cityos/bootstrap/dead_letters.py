@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from cityos.bootstrap import connect
+from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.ingest import adapters_of
 from cityos.clock import SystemClock
 from cityos.domain.rejection import Reason
@@ -20,14 +20,12 @@ from cityos.ingest.routes import Routes
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.discovery import discover
 from cityos.runtime import log_format, mqtt_access
-from cityos.runtime.running import Addresses
 from cityos.settings import Settings
-from cityos.storage.database import Database
 from cityos.storage.dead_letters import PostgresDeadLetters
-from cityos.storage.reader import PostgresCityReader
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 
+_APPLICATION: Final = "cityos-dead-letters"
 _MOST_HINDRANCES: Final = 20
 
 
@@ -39,7 +37,8 @@ def table(settings: Settings, *, reason: str, limit: int) -> Table:
         NotFound: there is no such tenant.
     """
     _check_reason(reason)
-    with _opened(settings, "database_url") as (_, database):
+    url = connect.addresses(settings, "database_url").database_url
+    with city_store(url, settings.tenant, application=_APPLICATION) as database:
         letters = PostgresDeadLetters(database).newest(settings.tenant, reason=reason, limit=limit)
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("id", "received", "device", "reason", "what", "replayed"):
@@ -70,7 +69,8 @@ def replay(
     _check_reason(reason)
     # an adapter that is still at fault is in the counts; its trace is in the log of ingest
     log_format.configure(form=settings.log_format, level="critical")
-    with _opened(settings, "database_url", "mqtt_url") as (found, database):
+    found = connect.addresses(settings, "database_url", "mqtt_url")
+    with city_store(found.database_url, settings.tenant, application=_APPLICATION) as database:
         plugins, clock = discover(settings=settings.plugins), SystemClock()
         writer = PostgresObservationWriter(database, wanted=lambda _: False)
         routes = Routes(PostgresRegistry(database), adapters_of(plugins), writer, clock)
@@ -109,15 +109,3 @@ def _check_reason(reason: str) -> None:
     if reason and reason not in set(Reason):
         message = f"reason {reason!r} is none of {', '.join(Reason)}"
         raise InvalidRequest(message, parameter="reason")
-
-
-@contextmanager
-def _opened(settings: Settings, *needed: str) -> Iterator[tuple[Addresses, Database]]:
-    """Raises NotFound: there is no such tenant."""
-    found = connect.addresses(settings, *needed)
-    database = Database(found.database_url, application="cityos-dead-letters", max_size=2)
-    try:
-        PostgresCityReader(database).tenant(settings.tenant)
-        yield found, database
-    finally:
-        database.close()

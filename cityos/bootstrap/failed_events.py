@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from cityos.bootstrap import connect
+from cityos.bootstrap.city_store import city_store
 from cityos.settings import Settings
-from cityos.storage.database import Database
 from cityos.storage.failed_events import PostgresFailedEvents
-from cityos.storage.reader import PostgresCityReader
+
+_APPLICATION: Final = "cityos-events"
 
 
 def table(settings: Settings, *, limit: int) -> Table:
     """Raises NotFound: there is no such tenant."""
-    with _opened(settings) as failed:
-        events = failed.newest(settings.tenant, limit=limit)
+    with city_store(_url(settings), settings.tenant, application=_APPLICATION) as database:
+        events = PostgresFailedEvents(database).newest(settings.tenant, limit=limit)
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("id", "failed", "occasion", "of", "why"):
         rows.add_column(title, no_wrap=title == "id", overflow="fold")
@@ -37,8 +38,8 @@ def retry(settings: Settings, ids: Sequence[int]) -> list[str]:
     Raises:
         NotFound: there is no such tenant.
     """
-    with _opened(settings) as failed:
-        found = failed.retry(settings.tenant, ids)
+    with city_store(_url(settings), settings.tenant, application=_APPLICATION) as database:
+        found = PostgresFailedEvents(database).retry(settings.tenant, ids)
     told = [f"back in the queue: {len(found)} events; dispatch takes them up by itself"]
     missing = sorted(set(ids) - set(found))
     if missing:
@@ -46,12 +47,5 @@ def retry(settings: Settings, ids: Sequence[int]) -> list[str]:
     return told
 
 
-@contextmanager
-def _opened(settings: Settings) -> Iterator[PostgresFailedEvents]:
-    url = connect.addresses(settings, "database_url").database_url
-    database = Database(url, application="cityos-events", max_size=1)
-    try:
-        PostgresCityReader(database).tenant(settings.tenant)
-        yield PostgresFailedEvents(database)
-    finally:
-        database.close()
+def _url(settings: Settings) -> str:
+    return connect.addresses(settings, "database_url").database_url
