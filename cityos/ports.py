@@ -66,16 +66,22 @@ class Origin:
     id: int = 0
 
 
-RawMessage: TypeAlias = tuple[int, datetime, Origin, bytes]
-"""One message as it came: id, received_at, origin, payload.
+class RawBlock(NamedTuple):
+    """Messages as they came, one after the other: the first has ``first_id``, the next one more.
 
-The id is unique over all ingest nodes and grows on each. A plain tuple, and so is the next: one
-of each is made for every reading, and a named one costs six times as much.
-"""
+    Ids are unique over all ingest nodes and grow on each.
+    """
+
+    first_id: int
+    received_at: datetime
+    origins: list[Origin]
+    payloads: list[bytes]
+
 
 CheckedValue: TypeAlias = tuple[SeriesHandle, datetime, datetime, int, Value, int]
 """One value on its way into the store: series, observed_at, received_at, raw message id, value,
-quality. In the series' unit, plausible, in time."""
+quality. In the series' unit, plausible, in time. A plain tuple: one is made for every reading, and
+a named one costs six times as much."""
 
 
 class ReceivedAlert(NamedTuple):
@@ -114,7 +120,7 @@ class IngestBatch:
     """
 
     stored_up_to: int = 0
-    raw: list[RawMessage] = field(default_factory=list)
+    raw: list[RawBlock] = field(default_factory=list)
     values: list[CheckedValue] = field(default_factory=list)
     alerts: list[ReceivedAlert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)

@@ -44,7 +44,7 @@ class CityOSJSON:
             raise refusal(error, payload) from error
         if _BACKSLASH in payload:
             refuse_nul(message)
-        if type(message) is not list:
+        if type(message) is wire.Reading:
             return (_observation(message, ""),)
         return [_observation(reading, index) for index, reading in enumerate(message)]
 

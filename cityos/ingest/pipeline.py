@@ -25,6 +25,7 @@ from cityos.ports import (
     DeadLetter,
     IngestBatch,
     ObservationWriter,
+    RawBlock,
     ReceivedAlert,
 )
 
@@ -78,7 +79,7 @@ class Pipeline:
             if isinstance(route, Unroutable):
                 self._refuse_unroutable(route, message, number, group.received_at, batch)
                 continue
-            batch.raw.append((number, group.received_at, route.origin, message[1]))
+            batch.raw.append(RawBlock(number, group.received_at, [route.origin], [message[1]]))
             batch.dead_letters.append(
                 _dead_letter(
                     (route.tenant, route.vendor, route.device.id),
@@ -92,23 +93,27 @@ class Pipeline:
 
     def _prepare(self, group: Numbered, batch: IngestBatch) -> None:
         received_at = group.received_at
-        period = received_at - OLDEST, received_at + NEWEST
+        times = received_at, received_at - OLDEST, received_at + NEWEST
         known, find, check = self._routes.known.get, self._routes.of, self._check
-        keep, number = batch.raw.append, group.first_id - 1
+        block = RawBlock(group.first_id, received_at, [], [])
+        number = group.first_id - 1
         for topic, payload in group.messages:
             number += 1
             route = known(topic) or find(topic)
-            if isinstance(route, Unroutable):
+            if type(route) is not Route:
                 self._refuse_unroutable(route, (topic, payload), number, received_at, batch)
+                _keep(block, batch)
+                block = RawBlock(number + 1, received_at, [], [])
                 continue
-            keep((number, received_at, route.origin, payload))
+            block.origins.append(route.origin)
+            block.payloads.append(payload)
             refusals: Sequence[Rejected] | None
             if len(payload) > LARGEST_PAYLOAD_BYTES and not route.adapter.is_feed:
                 refusals = [_too_large(payload)]
             else:
                 try:
-                    items = route.adapter.read(payload, route.receipt(received_at))
-                    refusals = check(route, items, (received_at, period), number, batch)
+                    items = route.read(payload, route.receipt(received_at))
+                    refusals = check(route, items, times, number, batch)
                 except Rejected as error:
                     refusals = [error]
                 except Exception:  # noqa: BLE001 - an adapter's fault must not stop its neighbours
@@ -121,12 +126,13 @@ class Pipeline:
                     _dead_letter(names, number, received_at, (route.topic, payload), refusal)
                     for refusal in refusals[:_MOST_REFUSALS]
                 ]
+        _keep(block, batch)
 
     def _check(
         self,
         route: Route,
         items: Iterable[Observation | Bulletin | Fetch],
-        times: tuple[datetime, tuple[datetime, datetime]],
+        times: tuple[datetime, datetime, datetime],
         number: int,
         batch: IngestBatch,
     ) -> Sequence[Rejected] | None:
@@ -134,7 +140,7 @@ class Pipeline:
 
         ``times``: when it was received, and between which times it may have been measured.
         """
-        received_at, (oldest, newest) = times
+        received_at, oldest, newest = times
         slots = route.slots
         refusals: list[Rejected] | None = None
         position = -1
@@ -146,13 +152,13 @@ class Pipeline:
             name, value, unit, observed_at, entity, dataset = item
             try:
                 slot = slots.get((entity, name, dataset))
-                prop, series = slot or route.slot(item, self._writer)
+                series, minimum, maximum, own_unit, prop = slot or route.slot(item, self._writer)
                 # No call for the usual value, a float in the property's own unit and range:
                 # this loop is where the time of ingest goes.
                 if (
                     type(value) is not float
-                    or not prop.minimum <= value <= prop.maximum
-                    or (unit is not None and unit != prop.unit)
+                    or not minimum <= value <= maximum
+                    or (unit is not None and unit != own_unit)
                 ):
                     value = checked_value(item, prop)
                 quality = _GOOD
@@ -200,6 +206,11 @@ class Pipeline:
                 raw_id=number,
             )
         )
+
+
+def _keep(block: RawBlock, batch: IngestBatch) -> None:
+    if block.payloads:
+        batch.raw.append(block)
 
 
 _GOOD: Final = int(Quality.GOOD)

@@ -5,17 +5,18 @@ A route is good until tenants or devices change anywhere (``Registry.devices_ver
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, final
 
 from cityos.domain import topic as topics
 from cityos.domain.alert import Bulletin
 from cityos.domain.entity import Device, Tenant
 from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Observation
-from cityos.domain.observed_property import PROPERTIES, ObservedProperty
+from cityos.domain.observed_property import PROPERTIES, ObservedProperty, ValueKind
 from cityos.domain.occasion import RESERVED, Actual, Exercise, Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
@@ -31,6 +32,7 @@ _MOST_ROUTES: Final = 200_000
 _LONGEST_DATASET: Final = 100
 _MOST_SERIES: Final = 1000
 """Of one topic: made-up datasets must not fill the store with series of one value each."""
+_tuple: Final = tuple.__new__
 
 
 class Adapter(NamedTuple):
@@ -50,12 +52,26 @@ class Adapter(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """Where a kind of observation of this device goes."""
+    """Where a kind of observation of this device goes.
 
-    property: ObservedProperty
+    A float between ``minimum`` and ``maximum``, in ``unit``, needs no further check; where the
+    property is no number, there is none such.
+    """
+
     series: SeriesHandle
+    minimum: float
+    maximum: float
+    unit: str
+    property: ObservedProperty
+
+    @classmethod
+    def of(cls, prop: ObservedProperty, series: SeriesHandle) -> Slot:
+        if prop.kind is ValueKind.NUMBER:
+            return cls(series, prop.minimum, prop.maximum, prop.unit, prop)
+        return cls(series, math.inf, -math.inf, prop.unit, prop)
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Route:
     """How to read the messages of one topic."""
@@ -69,9 +85,16 @@ class Route:
     occasion: Occasion
     dataset: str
     slots: dict[tuple[str | None, str, str], Slot] = field(default_factory=dict)
+    read: Read = field(init=False)
+    """The adapter's, a look-up nearer."""
+
+    def __post_init__(self) -> None:
+        self.read = self.adapter.read
 
     def receipt(self, received_at: datetime) -> Receipt:
-        return Receipt(self.topic, self.device.id, received_at, "", self.device.settings)
+        device = self.device
+        # what the named tuple's own constructor does, without the call that leads there
+        return _tuple(Receipt, (self.topic, device.id, received_at, "", device.settings))
 
     def slot(self, observation: Observation, writer: ObservationWriter) -> Slot:
         """Return the slot for an observation that was not seen on this topic before.
@@ -111,7 +134,7 @@ class Route:
             observed_property=prop.name,
             dataset=dataset,
         )
-        slot = Slot(prop, writer.series(self.tenant, key, prop.unit, self.occasion))
+        slot = Slot.of(prop, writer.series(self.tenant, key, prop.unit, self.occasion))
         self.slots[observation.entity, observation.observed_property, observation.dataset] = slot
         return slot
 

@@ -117,7 +117,9 @@ def connect(url: str, application: str) -> Connection[TupleRow]:
         ) from None
 
 
-def migrate(url: str, *, sql_only: bool = False, timescale: bool = False) -> None:
+def migrate(
+    url: str, *, sql_only: bool = False, timescale: bool = False, revision: str = "head"
+) -> None:
     """Bring the schema to the newest version; two at the same time wait for each other.
 
     With ``sql_only`` the statements are printed instead of run, for plain PostgreSQL or, with
@@ -137,4 +139,4 @@ def migrate(url: str, *, sql_only: bool = False, timescale: bool = False) -> Non
     config.attributes["timescale"] = timescale
     if not sql_only:
         connect(url, "cityos-migrate").close()
-    command.upgrade(config, "head", sql=sql_only)
+    command.upgrade(config, revision, sql=sql_only)

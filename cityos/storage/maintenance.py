@@ -115,12 +115,10 @@ class Maintenance:
         """
         now, keep = self._clock.now(), self._retention
         ahead = [now + timedelta(days=day) for day in range(keep.partitions_ahead_days + 1)]
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         raw_before = now - timedelta(days=keep.raw_message_days)
         self._call("room for raw messages", "SELECT make_room_for_raw_messages(%s)", ahead)
         self._call("room for observations", "SELECT make_room_for_observations(%s)", ahead)
         rolled = self._roll_up()
-        self._call("index of raw messages", "SELECT index_raw_messages(%s)", midnight)
         self._call("old raw messages", "SELECT drop_raw_messages_before(%s)", raw_before)
         if keep.observation_days:
             before = now - timedelta(days=keep.observation_days)

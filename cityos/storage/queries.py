@@ -49,9 +49,9 @@ ROOM_FOR_VALUES: Final[Query] = "SELECT make_room_for_observations(%s)"
 ROOM_FOR_RAW: Final[Query] = "SELECT make_room_for_raw_messages(%s)"
 MARK_HOURS: Final[Query] = "SELECT mark_hours(%s, %s::smallint)"
 
-COPY_RAW: Final[Query] = (
-    "COPY raw_message (id, received_at, origin_id, payload) FROM STDIN (FORMAT BINARY)"
-)
+COPY_RAW: Final[Query] = """
+COPY raw_block (first_id, received_at, origin_ids, ends, payloads) FROM STDIN (FORMAT BINARY)
+"""
 COPY_VALUES: Final[Query] = """
 COPY observation (observed_at, received_at, raw_id, value, series_id, quality, document)
 FROM STDIN (FORMAT BINARY)

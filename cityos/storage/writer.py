@@ -49,8 +49,6 @@ _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
 """Positions in a ``CheckedValue``."""
 _NUMBERS: Final = (float, int)
-_RECEIVED_AT: Final = 1
-"""Position in a ``RawMessage``."""
 
 
 class _Packed(NamedTuple):
@@ -276,7 +274,7 @@ class PostgresObservationWriter:
         Each stands alone: it stays right when the batch itself has to be tried again.
         """
         weeks = _missing(self._weeks, [value[_OBSERVED_AT] for value in batch.values], 7)
-        days = _missing(self._days, {message[_RECEIVED_AT] for message in batch.raw}, 1)
+        days = _missing(self._days, {block.received_at for block in batch.raw}, 1)
         origins, series = self._unregistered[:], self._unnumbered[:]
         if not (origins or series or weeks or days):
             return
@@ -316,7 +314,7 @@ def _marks(values: Iterable[CheckedValue]) -> frozenset[int]:
 def _pack(batch: IngestBatch) -> _Packed:
     return _Packed(
         len(batch.raw) + len(batch.values),
-        binary_copy.raw_messages(batch.raw),
+        binary_copy.raw_blocks(batch.raw),
         binary_copy.values(batch.values),
     )
 

@@ -21,7 +21,15 @@ from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Position, Quality, Value
 from cityos.domain.occasion import Actual, Exercise
 from cityos.errors import Rejected, Unavailable
-from cityos.ports import DeadLetter, IngestBatch, Origin, ReceivedAlert, SeriesHandle, StoreOutcome
+from cityos.ports import (
+    DeadLetter,
+    IngestBatch,
+    Origin,
+    RawBlock,
+    ReceivedAlert,
+    SeriesHandle,
+    StoreOutcome,
+)
 from cityos.storage.database import Database
 from cityos.storage.writer import PostgresObservationWriter
 
@@ -218,17 +226,6 @@ def test_an_integer_is_a_number(store: Store) -> None:
     assert store.rows("SELECT value, document FROM observation") == [(3.0, None)]
 
 
-def test_raw_messages_are_kept_with_who_sent_them(store: Store) -> None:
-    origin = store.writer.origin(Origin("t", "acme", "g1", "topic/1", "cityos_json@1.0.0"))
-    same = store.writer.origin(Origin("t", "acme", "g1", "topic/1", "cityos_json@1.0.0"))
-    assert same is origin
-    store.writer.store(IngestBatch(raw=[(42, NOW, origin, b"\x00payload")]))
-    assert store.rows(
-        "SELECT m.id, m.payload, o.device, o.adapter"
-        " FROM raw_message m JOIN origin o ON o.id = m.origin_id"
-    ) == [(42, b"\x00payload", "g1", "cityos_json@1.0.0")]
-
-
 def test_a_batch_of_portions_is_stored_as_one(store: Store) -> None:
     """Some packed ahead, one not, as the series of its value had no number yet."""
     level, origin = store.series(), store.writer.origin(Origin("t", "v", "d", "topic", "a@1"))
@@ -236,7 +233,7 @@ def test_a_batch_of_portions_is_stored_as_one(store: Store) -> None:
 
     def portion(number: int, series: SeriesHandle, at: datetime) -> IngestBatch:
         batch = IngestBatch(
-            raw=[(number, NOW, origin, b"%d" % number)],
+            raw=[RawBlock(number, NOW, [origin], [b"%d" % number])],
             values=[(series, at, NOW, number, float(number), 0)],
         )
         store.writer.pack(batch)

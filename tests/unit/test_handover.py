@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cityos.ingest.handover import Handover, Prepared
 from cityos.ingest.pipeline import Numbered
-from cityos.ports import IngestBatch, Origin
+from cityos.ports import IngestBatch, Origin, RawBlock
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
 ORIGIN = Origin("t", "v", "d", "topic", "cityos_json@1")
@@ -16,7 +16,7 @@ def portion(first: int, count: int) -> Prepared:
     numbers = range(first, first + count)
     batch = IngestBatch(
         stored_up_to=first + count,
-        raw=[(number, NOW, ORIGIN, b"%d" % number) for number in numbers],
+        raw=[RawBlock(first, NOW, [ORIGIN] * count, [b"%d" % number for number in numbers])],
         packed=[f"packed {first}"],
     )
     group = Numbered(first, NOW, [(b"topic", b"%d" % number) for number in numbers])
@@ -29,7 +29,7 @@ def test_what_gathered_is_taken_as_one_in_its_order() -> None:
         handover.put(portion(first, {1: 3, 4: 1, 5: 2}[first]))
     taken = handover.take(0)
     assert taken is not None
-    assert [raw[0] for raw in taken.batch.raw] == [1, 2, 3, 4, 5, 6]
+    assert [block.first_id for block in taken.batch.raw] == [1, 4, 5]
     assert [group.first_id for group in taken.groups] == [1, 4, 5]
     assert taken.batch.stored_up_to == 7
     assert taken.batch.packed == ["packed 1", "packed 4", "packed 5"]
