@@ -1,16 +1,15 @@
 """The ingest process: listen -> spool (fsync) -> acknowledge -> decode, check -> store.
 
-Four threads, each doing one thing: paho's network thread reads; the spooling thread makes what
-came durable and acknowledges it; the decoding thread takes it from the spool, reads and checks it;
-the storing thread stores all that has gathered meanwhile. The spool stands in the middle, so
-that the store may be away for as long as the disk lasts; between the last two waits a batch.
+Three threads, each doing one thing: the receiving thread reads from the broker, makes what came
+durable and acknowledges it; the decoding thread takes it from the spool, reads and checks it; the
+storing thread stores all that has gathered meanwhile. The spool stands in the middle, so that the
+store may be away for as long as the disk lasts; between the last two waits a batch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import queue
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -48,7 +47,7 @@ _log = structlog.get_logger("ingest")
 
 
 class Ingest:
-    """Joins the parts and runs the three threads of ours.
+    """Joins the parts and runs the three threads.
 
     ``failpoint`` is called at named places where a fault test may want to end the process.
     """
@@ -80,7 +79,7 @@ class Ingest:
         self._preparing = threading.Lock()
         self._handover = Handover(_BATCH_MESSAGES, _BATCH_BYTES)
         self._threads = (
-            threading.Thread(target=self._spooling, name="spool", daemon=True),
+            threading.Thread(target=self._receiving, name="receive", daemon=True),
             threading.Thread(target=self._decoding, name="decode", daemon=True),
             threading.Thread(target=self._storing, name="store", daemon=True),
         )
@@ -97,14 +96,13 @@ class Ingest:
         self._news.start()
         for thread in self._threads:
             thread.start()
-        self._listener.start()
 
     def stop(self) -> None:
         """Leave the broker, store what is stored quickly, and end. The rest is in the spool."""
-        self._listener.stop()
         self._stopping.set()
         for thread in self._threads:
             thread.join(_JOIN_S)
+        self._listener.stop()
         self._feedback.stop()
         self._news.stop()
         self._spool.close()
@@ -114,11 +112,11 @@ class Ingest:
         """Whether all threads live; a dead one means that the process must be restarted."""
         return self._news.is_alive and all(thread.is_alive() for thread in self._threads)
 
-    # --- the spooling thread -----------------------------------------------------------------
+    # --- the receiving thread ----------------------------------------------------------------
 
-    def _spooling(self) -> None:
+    def _receiving(self) -> None:
         while not self._stopping.is_set():
-            arrivals = self._arrived()
+            arrivals = self._listener.wait(_IDLE_S)
             if arrivals:
                 self._metrics.received.inc(sum(len(arrival.messages) for arrival in arrivals))
                 self._metrics.retained.inc(sum(arrival.retained for arrival in arrivals))
@@ -126,21 +124,10 @@ class Ingest:
             else:
                 self._trim()
 
-    def _arrived(self) -> list[Arrival]:
-        """Everything that is waiting, at least one unless nothing comes for a while."""
-        waiting, arrivals = self._listener.arrivals, list[Arrival]()
-        try:
-            arrivals.append(waiting.get(timeout=_IDLE_S))
-            while len(arrivals) < waiting.maxsize:
-                arrivals.append(waiting.get_nowait())
-        except queue.Empty:
-            pass
-        return arrivals
-
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
         received_at = self._clock.now()
         for run in _runs(arrivals):
-            messages = [message for arrival in run for message in arrival.messages]
+            messages = _messages(run)
             if messages and not self._spooled(run, messages, received_at):
                 return
             self._failpoint("after_spool")
@@ -308,6 +295,12 @@ def _runs(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
         else:
             runs.append([arrival])
     return runs
+
+
+def _messages(arrivals: Sequence[Arrival]) -> Sequence[Message]:
+    if len(arrivals) == 1:
+        return arrivals[0].messages
+    return [message for arrival in arrivals for message in arrival.messages]
 
 
 def _not_stored(groups: Sequence[Numbered], stored_up_to: int) -> list[Numbered]:

@@ -1,11 +1,7 @@
-"""News of stored values between processes, over Redis: one hash and one stream.
+"""News of stored values between processes, over Redis: the stream ``cityos:news``.
 
-    cityos:latest:{tenant}   hash    entity|property|dataset -> newest value as JSON
-    cityos:news              stream  one entry a stored batch
-
-The stream is what the API follows. The hash is for programs of the town's own network that want
-the present state without a database (``HGETALL cityos:latest:yaizu``). Both can be lost at any
-time: whoever follows is told, by a gap in the numbers of a publisher, and reads the store again.
+One entry a stored batch, never a call a reading. It can be lost at any time: whoever follows is
+told, by a gap in the numbers of a publisher, and reads the store again.
 """
 
 from __future__ import annotations
@@ -27,7 +23,6 @@ from cityos.errors import Unavailable
 from cityos.ports import Clock, LatestValue, LiveNews
 
 STREAM: Final = "cityos:news"
-_LATEST: Final = "cityos:latest:"
 _TIMEOUT_S: Final = 0.25
 """One round trip takes 0.1 ms. Ingest must not wait longer than this for a Redis that hangs."""
 
@@ -85,7 +80,6 @@ class RedisLiveBus:
         self._position: bytes | None = None
         self._expected: dict[str, int] = {}
         self._encode = msgspec.msgpack.Encoder().encode
-        self._encode_json = msgspec.json.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Entry).decode
 
     # --- telling ------------------------------------------------------------------------------
@@ -120,16 +114,7 @@ class RedisLiveBus:
             [_packed(value) for value in changed],
             [(key.entity, key.observed_property, key.dataset) for key in touched],
         )
-        pipeline = self._publishing.pipeline(transaction=False)
-        if changed:
-            encode = self._encode_json
-            state: Any = {
-                f"{value.entity}|{value.observed_property}|{value.dataset}": encode(value)
-                for value in changed
-            }
-            pipeline.hset(_LATEST + tenant, mapping=state)
-        pipeline.xadd(STREAM, {"n": self._encode(entry)}, maxlen=self._stream_length)
-        pipeline.execute()
+        self._publishing.xadd(STREAM, {"n": self._encode(entry)}, maxlen=self._stream_length)
 
     # --- hearing ------------------------------------------------------------------------------
 

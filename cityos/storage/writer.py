@@ -323,7 +323,10 @@ def _copy(
     connection: Connection[TupleRow], statement: queries.Query, rows: Sequence[bytes]
 ) -> None:
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
+        copy.write(binary_copy.HEADER)
+        for part in rows:
+            copy.write(part)
+        copy.write(binary_copy.TRAILER)
 
 
 def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -217,8 +217,9 @@ def cpu_s(*pids: int) -> float:
     for pid in pids:
         process = psutil.Process(pid)
         for one in [process, *process.children(recursive=True)]:
-            times = one.cpu_times()
-            total += times.user + times.system
+            with suppress(psutil.NoSuchProcess):  # a worker of the server's that has just ended
+                times = one.cpu_times()
+                total += times.user + times.system
     return total
 
 

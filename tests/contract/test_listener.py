@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -14,8 +13,40 @@ from paho.mqtt.enums import CallbackAPIVersion
 from cityos.ingest.listener import Arrival, BatchClient, BrokerAddress, Listener, StockClient
 from cityos.ingest.packets import split
 from cityos.runtime.broker import MqttBroker
+from cityos.runtime.ports import free_port
 
-Start: TypeAlias = Callable[[], Listener]
+
+class Listening:
+    """A listener, and what came while nobody asked."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.client = listener._client
+        self.came: list[Arrival] = []
+
+    def pump(self, timeout_s: float = 10, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Keep the connection going."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end and not until():
+            self.came += self.listener.wait(0.05)
+
+    def arrived(
+        self, count: int, timeout_s: float = 10, *, acknowledge: bool = True
+    ) -> list[Arrival]:
+        """The next so many messages, or what has come of them in the time."""
+        self.pump(timeout_s, until=lambda: sum(len(one.messages) for one in self.came) >= count)
+        found, self.came = self.came, []
+        if acknowledge:
+            self.listener.acknowledge(found)
+        return found
+
+    def vanish(self) -> None:
+        """The process is gone without a word."""
+        self.client.drop()
+        self.listener.stop()
+
+
+Start: TypeAlias = Callable[[], Listening]
 
 
 @pytest.fixture(params=["batch-v5", "batch-v3", "stock-v5", "stock-v3"])
@@ -25,19 +56,19 @@ def start_listener(request: pytest.FixtureRequest, mqtt_broker: MqttBroker) -> I
     client_id = f"listener-{request.param}-{time.monotonic_ns()}"
     started: list[Listener] = []
 
-    def start() -> Listener:
+    def start() -> Listening:
         make = BatchClient if kind == "batch" else StockClient
+        states: list[bool] = []
         listener = Listener(
             make(client_id, mqtt5=number == 5),
             BrokerAddress.of(mqtt_broker.url_for("ingest", version=number)),
-            on_state=lambda up, _why: up and states.put(up),
+            on_state=lambda up, _why: states.append(up) if up else None,
         )
-        states: queue.Queue[bool] = queue.Queue()
         started.append(listener)
-        listener.start()
-        states.get(timeout=10)
-        time.sleep(0.3)  # the subscription's acknowledgement is on its way
-        return listener
+        listening = Listening(listener)
+        listening.pump(until=lambda: bool(states))
+        listening.pump(0.3)  # the subscription's acknowledgement is on its way
+        return listening
 
     yield start
     for listener in started:
@@ -70,21 +101,6 @@ def vendor(mqtt_broker: MqttBroker) -> Iterator[Vendor]:
     vendor.close()
 
 
-def arrived(
-    listener: Listener, count: int, timeout_s: float = 10, *, acknowledge: bool = True
-) -> list[Arrival]:
-    found: list[Arrival] = []
-    end = time.monotonic() + timeout_s
-    while sum(len(arrival.messages) for arrival in found) < count:
-        try:
-            found.append(listener.arrivals.get(timeout=max(0.01, end - time.monotonic())))
-        except queue.Empty:
-            break
-        if acknowledge:
-            listener.acknowledge(found[-1:])
-    return found
-
-
 def payloads(arrivals: list[Arrival]) -> list[bytes]:
     return [payload for arrival in arrivals for _, payload in arrival.messages]
 
@@ -96,7 +112,7 @@ def test_messages_arrive_in_order_with_topic_and_packets(
     sent = [b"%d" % number for number in range(200)]
     for payload in sent:
         vendor.publish(payload)
-    found = arrived(listener, len(sent))
+    found = listener.arrived(len(sent))
     assert payloads(found) == sent
     assert {topic for arrival in found for topic, _ in arrival.messages} == {
         b"cityos/v1/t/acme/g1/observations"
@@ -110,7 +126,7 @@ def test_exercise_topics_arrive_too(start_listener: Start, mqtt_broker: MqttBrok
     listener = start_listener()
     rehearsal = Vendor(mqtt_broker, "rehearsal")
     rehearsal.publish(b"x", "cityos/v1/t/acme/g1/observations/exercise/typhoon")
-    assert payloads(arrived(listener, 1)) == [b"x"]
+    assert payloads(listener.arrived(1)) == [b"x"]
     rehearsal.close()
 
 
@@ -121,36 +137,33 @@ def test_a_large_message_arrives_whole_between_small_ones(
     large = bytes(range(256)) * 4096
     for payload in (b"before", large, b"after"):
         vendor.publish(payload)
-    assert payloads(arrived(listener, 3)) == [b"before", large, b"after"]
+    assert payloads(listener.arrived(3)) == [b"before", large, b"after"]
 
 
 def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
     start_listener: Start, vendor: Vendor
 ) -> None:
     first = start_listener()
-    for payload in (b"kept", b"lost"):
-        vendor.publish(payload)
-        time.sleep(0.05)
-    found = arrived(first, 2, acknowledge=False)
-    kept = [arrival for arrival in found if payloads([arrival]) == [b"kept"]]
-    assert len(kept) == 1, "the two came in one read: sent too close together"
-    first.acknowledge(kept)
-    time.sleep(0.5)
-    first._client._sock_close()  # the process is gone without a word
-    first.stop()
+    vendor.publish(b"kept")
+    kept = first.arrived(1, acknowledge=False)
+    vendor.publish(b"lost")
+    assert payloads(first.arrived(1, acknowledge=False)) == [b"lost"]
+    first.listener.acknowledge(kept)
+    first.pump(0.5)
+    first.vanish()
     second = start_listener()
-    assert payloads(arrived(second, 1, timeout_s=5)) == [b"lost"]
+    assert payloads(second.arrived(1, timeout_s=5)) == [b"lost"]
 
 
 def test_what_is_published_while_we_are_away_is_waiting(
     start_listener: Start, vendor: Vendor
 ) -> None:
     first = start_listener()
-    first.stop()
+    first.listener.stop()
     sent = [b"%d" % number for number in range(50)]
     for payload in sent:
         vendor.publish(payload)
-    assert payloads(arrived(start_listener(), len(sent))) == sent
+    assert payloads(start_listener().arrived(len(sent))) == sent
 
 
 def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(
@@ -158,27 +171,30 @@ def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(
 ) -> None:
     listener = start_listener()
     vendor.publish(b"x")
-    stale = arrived(listener, 1, acknowledge=False)
-    listener._client.connection_number += 1  # as a reconnect does
-    listener.acknowledge(stale)
-    time.sleep(0.3)
-    listener._client._sock_close()
-    listener.stop()
-    assert payloads(arrived(start_listener(), 1, timeout_s=5)) == [b"x"]
+    stale = listener.arrived(1, acknowledge=False)
+    listener.client.connection_number += 1  # as a reconnect does
+    listener.listener.acknowledge(stale)
+    listener.pump(0.3)
+    listener.vanish()
+    assert payloads(start_listener().arrived(1, timeout_s=5)) == [b"x"]
 
 
 def test_a_wrong_password_is_said_and_does_not_end_the_process(mqtt_broker: MqttBroker) -> None:
-    states: queue.Queue[tuple[bool, str]] = queue.Queue()
+    states: list[tuple[bool, str]] = []
     address = BrokerAddress.of(mqtt_broker.url_for("ingest", version=4))
     wrong = BrokerAddress(address.host, address.port, "ingest", "wrong", tls=False)
-    listener = Listener(
-        BatchClient("wrong-password", mqtt5=False),
-        wrong,
-        on_state=lambda up, why: states.put((up, why)),
+    listener = Listening(
+        Listener(
+            BatchClient("wrong-password", mqtt5=False),
+            wrong,
+            on_state=lambda up, why: states.append((up, why)),
+        )
     )
-    listener.start()
-    up, why = states.get(timeout=10)
-    listener.stop()
+    listener.pump(until=lambda: bool(states))
+    up, why = states[0]
+    listener.pump(0.5)
+    assert len(states) <= 2, "it tries again at once, and again"
+    listener.listener.stop()
     assert not up
     assert why
 
@@ -190,11 +206,32 @@ def test_what_the_broker_has_kept_is_not_taken_for_news(
     vendor.client.publish(topic, b"old", qos=1, retain=True).wait_for_publish(10)
     first = start_listener()
     vendor.publish(b"new")
-    assert payloads(arrived(first, 1)) == [b"new"]
+    assert payloads(first.arrived(1)) == [b"new"]
     vendor.client.publish(topic, b"live", qos=1, retain=True).wait_for_publish(10)
-    assert payloads(arrived(first, 1)) == [b"live"], "to a standing subscription it is news"
-    first.stop()
+    assert payloads(first.arrived(1)) == [b"live"], "to a standing subscription it is news"
+    first.listener.stop()
     again = start_listener()
     vendor.publish(b"newer")
-    assert payloads(arrived(again, 1)) == [b"newer"]
+    assert payloads(again.arrived(1)) == [b"newer"]
     vendor.client.publish(topic, b"", qos=1, retain=True).wait_for_publish(10)
+
+
+def test_a_lost_connection_is_made_again(start_listener: Start, vendor: Vendor) -> None:
+    listener = start_listener()
+    listener.client.drop()
+    vendor.publish(b"meanwhile")
+    assert payloads(listener.arrived(1)) == [b"meanwhile"]
+
+
+def test_a_broker_that_is_not_there_is_said_and_tried_again_later() -> None:
+    states: list[str] = []
+    nobody = BrokerAddress("127.0.0.1", free_port(), "ingest", "x", tls=False)
+    listener = Listening(
+        Listener(
+            BatchClient("nobody"), nobody, on_state=lambda up, why: states.append(f"{up}: {why}")
+        )
+    )
+    listener.pump(0.6)
+    assert states == ["False: Connection refused"]
+    listener.pump(until=lambda: len(states) > 1)
+    assert len(states) == 2
