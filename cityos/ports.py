@@ -17,7 +17,7 @@ from cityos.domain.alert import Alert
 from cityos.domain.entity import Device, Entity, Tenant
 from cityos.domain.event import Event
 from cityos.domain.history import BoundingBox, Bucket, Near, Order, Sample, SeriesKey
-from cityos.domain.observation import Quality, Value
+from cityos.domain.observation import QUALITIES, Quality, Value
 from cityos.domain.occasion import Occasion
 from cityos.domain.proposal import Assessment, Issuer, Proposal, ProposalState
 from cityos.plugins.contract import CityView
@@ -137,9 +137,11 @@ class IngestBatch:
         self.packed += following.packed
 
 
-@dataclass(frozen=True, slots=True)
-class LatestValue:
-    """The newest value of a series, as the live bus and the current state carry it."""
+class LatestValue(NamedTuple):
+    """The newest value of a series, as the live bus and the current state carry it.
+
+    A named tuple: one is made for nearly every reading where they come one by one.
+    """
 
     entity: str
     observed_property: str
@@ -153,15 +155,16 @@ class LatestValue:
     @classmethod
     def of(cls, value: CheckedValue) -> LatestValue:
         series, observed_at, received_at, _, content, quality = value
+        key = series.key
         return cls(
-            entity=series.key.entity,
-            observed_property=series.key.observed_property,
-            dataset=series.key.dataset,
-            value=content,
-            unit=series.unit,
-            observed_at=observed_at,
-            received_at=received_at,
-            quality=Quality(quality),
+            key.entity,
+            key.observed_property,
+            key.dataset,
+            content,
+            series.unit,
+            observed_at,
+            received_at,
+            QUALITIES[quality],
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Quality(IntFlag):
     CORRECTED = 1  # the same key was sent again with another value; the first is kept aside
     TIME_ASSUMED = 2  # the device sent no time: the time of receipt stands in
     LATE = 4  # older than the latest value of its series when it came
+
+
+QUALITIES: Final = tuple(Quality(flags) for flags in range(8))
+"""By their number: looked up, not made anew for every value."""
 
 
 class Observation(NamedTuple):

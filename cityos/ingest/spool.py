@@ -114,6 +114,11 @@ class Spool:
         return self._waiting_bytes >= self._limit_bytes
 
     @property
+    def untaken(self) -> int:
+        """How many messages ``take`` has not returned yet."""
+        return self._next_sequence - self._read_from
+
+    @property
     def waiting_bytes(self) -> int:
         return self._waiting_bytes
 

@@ -31,6 +31,8 @@ from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
 
 _PORTION_MESSAGES: Final = 2000
+_WORTHWHILE_MESSAGES: Final = 500
+_GLANCE_S: Final = 0.004
 _BATCH_MESSAGES: Final = 10_000
 _BATCH_BYTES: Final = 32 * 1024 * 1024
 _SMALL_MESSAGES: Final = 200
@@ -170,11 +172,22 @@ class Ingest:
         while not self._stopping.is_set():
             if not self._handover.wait_for_room(_IDLE_S):
                 continue
+            self._gather()
             taken = self._spool.take(at_most=_PORTION_MESSAGES, timeout_s=_IDLE_S)
             self._metrics.spool_messages.set(self._spool.waiting_messages)
             self._metrics.spool_bytes.set(self._spool.waiting_bytes)
             if taken:
                 self._handover.put(self._prepared(taken, node))
+
+    def _gather(self) -> None:
+        """While the store has something to do, let a portion's worth come together.
+
+        What is prepared now would only wait there, and every portion costs the storing thread
+        its turn at the interpreter.
+        """
+        while self._spool.untaken < _WORTHWHILE_MESSAGES and not self._stopping.is_set():
+            if self._handover.wait_until_empty(_GLANCE_S):
+                return
 
     def _first_contact(self) -> int:
         """Wait for the store; learn our number there, and what is stored already."""

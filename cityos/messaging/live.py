@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cityos.domain.history import SeriesKey
-from cityos.domain.observation import Position, Quality, Value
+from cityos.domain.observation import QUALITIES, Position, Value
 from cityos.errors import Unavailable
 from cityos.ports import Clock, LatestValue, LiveNews
 
@@ -39,10 +39,11 @@ _STREAM_LENGTH: Final = 300
 
 _BLOCK_S: Final = 1.0
 _MOST_PUBLISHERS: Final = 256
-_QUALITIES: Final = tuple(Quality(flags) for flags in range(8))
 
 
 class _Value(msgspec.Struct, array_like=True, frozen=True):
+    """A ``LatestValue`` as it is read: what the value may be is known only then."""
+
     entity: str
     observed_property: str
     dataset: str
@@ -107,14 +108,9 @@ class RedisLiveBus:
         changed: Sequence[LatestValue],
         touched: Sequence[SeriesKey],
     ) -> None:
-        entry = _Entry(
-            self._publisher,
-            number,
-            tenant,
-            [_packed(value) for value in changed],
-            [(key.entity, key.observed_property, key.dataset) for key in touched],
-        )
-        self._publishing.xadd(STREAM, {"n": self._encode(entry)}, maxlen=self._stream_length)
+        keys = [(key.entity, key.observed_property, key.dataset) for key in touched]
+        entry = self._encode((self._publisher, number, tenant, changed, keys))  # an ``_Entry``
+        self._publishing.xadd(STREAM, {"n": entry}, maxlen=self._stream_length)
 
     # --- hearing ------------------------------------------------------------------------------
 
@@ -191,19 +187,6 @@ def _client(url: str, timeout_s: float) -> redis.Redis:
     )
 
 
-def _packed(value: LatestValue) -> _Value:
-    return _Value(
-        value.entity,
-        value.observed_property,
-        value.dataset,
-        value.value,
-        value.unit,
-        value.observed_at,
-        value.received_at,
-        int(value.quality),
-    )
-
-
 def _unpacked(value: _Value) -> LatestValue:
     return LatestValue(
         entity=value.entity,
@@ -213,7 +196,7 @@ def _unpacked(value: _Value) -> LatestValue:
         unit=value.unit,
         observed_at=value.observed_at,
         received_at=value.received_at,
-        quality=_QUALITIES[value.quality & 7],
+        quality=QUALITIES[value.quality & 7],
     )
 
 

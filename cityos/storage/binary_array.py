@@ -91,8 +91,17 @@ def floats(values: Sequence[float | None]) -> Array:
 _all_floats: Final = _fixed(701, "d")
 
 
+def byteas(values: Sequence[bytes]) -> Array:
+    """bytea[]."""
+    length = struct.Struct(">i").pack
+    parts = [part for value in values for part in (length(len(value)), value)]
+    return Array(b"".join((_HEADER(1, 0, 17, len(values), 1), *parts)))
+
+
 def documents(values: Sequence[str | None]) -> Array:
     """jsonb[] of JSON texts; None is NULL."""
+    if not any(values):
+        return Array(_HEADER(1, 1, 3802, len(values), 1) + _NULL * len(values))
     parts = []
     for value in values:
         if value is None:

@@ -1,7 +1,7 @@
 """Rows in PostgreSQL's binary COPY format, packed by hand.
 
-What goes with every reading: ``struct`` packs it in half the time of the driver's general way.
-Everything else goes through the driver.
+A table takes a row for every reading; ``struct`` packs it in half the time of the driver's general
+way. Everything else goes through the driver.
 PostgreSQL documentation, COPY, "Binary Format": a signature, then a field count and, for each
 field, its length and bytes (-1 is NULL); times are microseconds since 2000-01-01.
 """
@@ -9,16 +9,13 @@ field, its length and bytes (-1 is NULL); times are microseconds since 2000-01-0
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
-from itertools import accumulate
 from typing import Final
 
 from cityos.domain.observation import Quality
-from cityos.ports import CheckedValue, RawBlock
-from cityos.storage import binary_array
+from cityos.ports import CheckedValue
 from cityos.storage.binary_array import EPOCH, JSONB_VERSION
 from cityos.storage.documents import encode_value
 
@@ -26,50 +23,12 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-_RAW: Final = struct.Struct(">hiqiq").pack
-"""first_id bigint, received_at timestamptz; the arrays and the payloads follow"""
-_LENGTH: Final = struct.Struct(">i").pack
-MOST_IN_A_ROW: Final = 64
-_BYTES_IN_A_ROW: Final = 7500
-"""With 64 origins and ends this is a page, and the least that can have a page to itself."""
 _NUMBER: Final = struct.Struct(">hiqiqiqidiiihi").pack
 """observed_at, received_at timestamptz, raw_id bigint, value float8, series_id integer,
 quality smallint, document NULL"""
 _DOCUMENT: Final = struct.Struct(">hiqiqiqiiiihi").pack
 """the same with value NULL and the length of a document"""
 _LATE: Final = int(Quality.LATE)
-
-
-def raw_blocks(blocks: Iterable[RawBlock]) -> bytes:
-    """Rows for the columns of ``raw_block`` in the order of ``queries.COPY_RAW``.
-
-    A row takes as many messages as a page holds: it costs the server as much as one message.
-    """
-    parts: list[bytes] = []
-    for first_id, received_at, origins, payloads in blocks:
-        received_us = (received_at - EPOCH) // _MICROSECOND
-        numbers = [origin.id for origin in origins]
-        ends = list(accumulate(map(len, payloads)))
-        start = done = 0
-        while start < len(ends):
-            stop = bisect_right(
-                ends, done + _BYTES_IN_A_ROW, start, min(start + MOST_IN_A_ROW, len(ends))
-            )
-            stop = max(stop, start + 1)
-            parts += (
-                _RAW(5, 8, first_id + start, 8, received_us),
-                _integers(numbers[start:stop]),
-                _integers(list(accumulate(map(len, payloads[start:stop])))),
-                _LENGTH(ends[stop - 1] - done),
-                *payloads[start:stop],
-            )
-            start, done = stop, ends[stop - 1]
-    return b"".join(parts)
-
-
-def _integers(values: Sequence[int]) -> bytes:
-    data = binary_array.integers(values).data
-    return _LENGTH(len(data)) + data
 
 
 def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) -> bytes:

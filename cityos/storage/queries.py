@@ -49,8 +49,12 @@ ROOM_FOR_VALUES: Final[Query] = "SELECT make_room_for_observations(%s)"
 ROOM_FOR_RAW: Final[Query] = "SELECT make_room_for_raw_messages(%s)"
 MARK_HOURS: Final[Query] = "SELECT mark_hours(%s, %s::smallint)"
 
-COPY_RAW: Final[Query] = """
-COPY raw_block (first_id, received_at, origin_ids, ends, payloads) FROM STDIN (FORMAT BINARY)
+RAW_BLOCKS: Final[Query] = """
+INSERT INTO raw_block (first_id, received_at, origin_ids, ends, payloads)
+SELECT k.first_id, k.received_at, a.origin_ids[k.first:k.last], a.ends[k.first:k.last], k.payloads
+FROM (VALUES (%b::integer[], %b::integer[])) a (origin_ids, ends),
+     unnest(%b::bigint[], %b::timestamptz[], %b::integer[], %b::integer[], %b::bytea[])
+         k (first_id, received_at, first, last, payloads)
 """
 COPY_VALUES: Final[Query] = """
 COPY observation (observed_at, received_at, raw_id, value, series_id, quality, document)

@@ -34,6 +34,7 @@ from cityos.storage import (
     enrolment,
     observation_events,
     queries,
+    raw_blocks,
     received_alerts,
     reconcile,
 )
@@ -48,14 +49,14 @@ _TRY_AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.Serializati
 _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
 """Positions in a ``CheckedValue``."""
-_NUMBERS: Final = (float, int)
+_NUMBERS: Final = frozenset((float, int))
 
 
 class _Packed(NamedTuple):
-    """Rows of a batch, or of a part of it, for COPY; ``values`` all without the flag LATE."""
+    """A batch, or a part of it, as the server takes it; ``values`` all without the flag LATE."""
 
-    rows: int
-    raw: bytes
+    size: int
+    raw: Sequence[raw_blocks.Row]
     values: bytes
 
 
@@ -172,7 +173,7 @@ class PostgresObservationWriter:
         """The cheap way; raises UniqueViolation when anything is known already."""
         outcome = StoreOutcome(stored=len(batch.values))
         newest, late = _newest(batch.values)
-        self._copy_all(connection, batch, queries.COPY_VALUES, _marks(late))
+        _copy_values(connection, batch, queries.COPY_VALUES, _marks(late))
         self._finish(connection, batch, outcome, newest, batch.values)
         _touch(outcome, late)
         return outcome
@@ -182,7 +183,7 @@ class PostgresObservationWriter:
         newest, late = _newest(batch.values)
         marks = _marks(late)
         connection.execute(queries.STAGES)
-        self._copy_all(connection, batch, queries.COPY_VALUE_STAGE, marks)
+        _copy_values(connection, batch, queries.COPY_VALUE_STAGE, marks)
         result = reconcile.values(connection, batch.values)
         outcome = StoreOutcome(
             stored=len(result.new),
@@ -193,26 +194,6 @@ class PostgresObservationWriter:
         _touch(outcome, [*(v for v in result.new if id(v) in marks), *result.corrected])
         return outcome
 
-    def _copy_all(
-        self,
-        connection: Connection[TupleRow],
-        batch: IngestBatch,
-        into: queries.Query,
-        late: frozenset[int],
-    ) -> None:
-        """COPY the raw messages and the values; those that are ``late`` are flagged."""
-        packed = [part for part in batch.packed if isinstance(part, _Packed)]
-        if sum(part.rows for part in packed) != len(batch.raw) + len(batch.values):
-            packed = [_pack(batch)]
-            batch.packed = list(packed)
-        if batch.raw:
-            _copy(connection, queries.COPY_RAW, [part.raw for part in packed])
-        if batch.values:
-            rows = [part.values for part in packed]
-            if late:
-                rows = [binary_copy.values(batch.values, late)]
-            _copy(connection, into, rows)
-
     def _finish(
         self,
         connection: Connection[TupleRow],
@@ -221,7 +202,7 @@ class PostgresObservationWriter:
         newest: dict[int, CheckedValue],
         fresh: Sequence[CheckedValue],
     ) -> None:
-        """Events, alerts, dead letters, latest and hours, and the commit: what both ways share."""
+        """All but the values, and the commit: what both ways share."""
         wanted = [value for value in fresh if value[_SERIES].wanted]
         if wanted:
             observation_events.insert(connection, wanted)
@@ -247,11 +228,15 @@ class PostgresObservationWriter:
         *,
         news: bool,
     ) -> list[CheckedValue]:
-        """Move ``latest`` forward, mark the hours and commit; return the values that moved it.
+        """Keep what came, move ``latest`` forward, mark the hours and commit.
 
         In one trip to the server: under load each costs some milliseconds of waiting for a core.
+        Returns the values that moved ``latest``.
         """
+        raw = [row for part in _packed(batch) for row in part.raw]
         with connection.cursor(binary=True) as cursor, connection.pipeline():
+            if raw:
+                connection.execute(queries.RAW_BLOCKS, raw_blocks.columns(raw))
             if newest:
                 cursor.execute(queries.LATEST, _columns(newest.values()))
             if batch.values:
@@ -314,9 +299,32 @@ def _marks(values: Iterable[CheckedValue]) -> frozenset[int]:
 def _pack(batch: IngestBatch) -> _Packed:
     return _Packed(
         len(batch.raw) + len(batch.values),
-        binary_copy.raw_blocks(batch.raw),
+        raw_blocks.rows(batch.raw),
         binary_copy.values(batch.values),
     )
+
+
+def _packed(batch: IngestBatch) -> Sequence[_Packed]:
+    """What was packed ahead if that is all of it; otherwise all is packed now."""
+    packed = [part for part in batch.packed if isinstance(part, _Packed)]
+    if sum(part.size for part in packed) != len(batch.raw) + len(batch.values):
+        packed = [_pack(batch)]
+        batch.packed = list(packed)
+    return packed
+
+
+def _copy_values(
+    connection: Connection[TupleRow],
+    batch: IngestBatch,
+    into: queries.Query,
+    late: frozenset[int],
+) -> None:
+    """COPY the values; those that are ``late`` are flagged."""
+    if batch.values:
+        rows = [part.values for part in _packed(batch)]
+        if late:
+            rows = [binary_copy.values(batch.values, late)]
+        _copy(connection, into, rows)
 
 
 def _copy(
@@ -332,8 +340,13 @@ def _copy(
 def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
     """The parameters of ``queries.LATEST``."""
     series, observed_at, received_at, raw_ids, contents, quality = zip(*values, strict=True)
-    numbers = [value if type(value) in _NUMBERS else None for value in contents]
-    documents = [None if type(value) in _NUMBERS else encode_value(value) for value in contents]
+    numbers: Sequence[float | None] = contents
+    documents: Sequence[str | None] = (None,) * len(contents)
+    if not _NUMBERS.issuperset(map(type, contents)):
+        numbers = [value if type(value) in _NUMBERS else None for value in contents]
+        documents = [
+            None if type(value) in _NUMBERS else encode_value(value) for value in contents
+        ]
     return (
         binary_array.integers([one.id for one in series]),
         binary_array.times(observed_at),

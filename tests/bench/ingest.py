@@ -17,6 +17,7 @@ from tests.bench.load import reading, topic_of
 from tests.bench.stage import TENANT, VENDOR, Lanes, Stage, cpu_s
 
 _PROBE_EVERY_S = 0.02
+_WATCH_EVERY_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -105,16 +106,19 @@ def publish_to_queryable_ms(stage: Stage, rate: float, seconds: float) -> dict[s
     stopping = threading.Event()
 
     def watch() -> None:
-        newest = "SELECT l.observed_at FROM latest l JOIN series s ON s.id = l.series_id"
-        newest += " WHERE s.property = 'relative_humidity'"
+        """Ask for one row by its key: what asks must not be what is measured."""
+        number = "SELECT id FROM series WHERE property = 'relative_humidity'"
+        newest = "SELECT observed_at FROM latest WHERE series_id = %s"
         with psycopg.connect(url, autocommit=True) as connection:
+            while (series := connection.execute(number).fetchone()) is None:
+                if stopping.wait(0.05):
+                    return
             last = None
-            while not stopping.is_set():
-                row = connection.execute(newest.encode(), prepare=True).fetchone()
+            while not stopping.wait(_WATCH_EVERY_S):
+                row = connection.execute(newest, series, prepare=True).fetchone()
                 if row is not None and row[0] != last:
                     last = row[0]
                     seen.append((last, time.perf_counter()))
-                time.sleep(0.001)
 
     with psycopg.connect(url, autocommit=True) as connection:
         wait_for_ingest(connection)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cityos.ports import IngestBatch, Origin, RawBlock
-from cityos.storage import binary_copy
+from cityos.storage import raw_blocks
 from cityos.storage.database import Database, migrate
 from cityos.storage.writer import PostgresObservationWriter
 from tests.series_store import NOON
@@ -73,7 +73,7 @@ def test_messages_are_kept_with_who_sent_them(messages: Messages) -> None:
 
 
 def test_messages_that_came_together_share_rows(messages: Messages) -> None:
-    origin, count = messages.origin("g1"), 10 * binary_copy.MOST_IN_A_ROW
+    origin, count = messages.origin("g1"), 10 * raw_blocks.MOST_IN_A_ROW
     messages.keep(block(1, [origin] * count, [b"21.5"] * count))
     assert messages.rows() == 10
     assert messages.kept() == [(number, "g1", b"21.5") for number in range(1, count + 1)]
