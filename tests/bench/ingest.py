@@ -7,17 +7,18 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import paho.mqtt.client as paho
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.bench.load import reading, topic_of
-from tests.bench.stage import TENANT, VENDOR, Lanes, Stage, cpu_s
+from tests.bench.stage import DEVICES, TENANT, VENDOR, Lanes, Stage, cpu_s
 
 _PROBE_EVERY_S = 0.02
 _WATCH_EVERY_S = 0.002
+_ASK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ def receive(stage: Stage, messages: int, lanes: Lanes) -> Run:
 
 
 def ingest(stage: Stage, messages: int, lanes: Lanes) -> Run:
+    """From the first message to the last row, in a city that has heard of its devices before."""
     url = stage.new_city()
     publisher = stage.publisher(messages, lanes=lanes)
     child = stage.cityos("ingest", database_url=url)
     with psycopg.connect(url, autocommit=True) as connection:
         wait_for_ingest(connection)
+        hear_from_each_device(stage, connection)
         parts = {
             "broker": stage.broker.child.pid,
             "publisher": publisher.child.pid,
@@ -66,12 +69,12 @@ def ingest(stage: Stage, messages: int, lanes: Lanes) -> Run:
         before = {name: cpu_s(pid) for name, pid in parts.items()}
         started = time.perf_counter()
         publisher.go()
-        while stored_up_to(connection) <= messages:
-            time.sleep(0.005)
+        while stored_up_to(connection) <= DEVICES + messages:
+            time.sleep(_ASK_EVERY_S)
         seconds = time.perf_counter() - started
         cost = {n: (cpu_s(pid) - before[n]) / messages * 1e6 for n, pid in parts.items()}
         found = connection.execute("SELECT count(*) FROM observation").fetchone()
-        assert found == (messages,), f"{found} of {messages} rows"
+        assert found == (DEVICES + messages,), f"{found} of {DEVICES} + {messages} rows"
     publisher.done()
     stage.end(publisher.child, child)
     stage.forget_ingest_session(url)
@@ -85,6 +88,17 @@ def wait_for_ingest(connection: psycopg.Connection) -> None:
         assert time.monotonic() < end, "ingest did not start"
         time.sleep(0.1)
     time.sleep(1.0)
+
+
+def hear_from_each_device(stage: Stage, connection: psycopg.Connection) -> None:
+    """A device's first message has its series and its origin numbered."""
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    first = stage.publisher(DEVICES, start=an_hour_ago.isoformat())
+    first.go()
+    while stored_up_to(connection) <= DEVICES:
+        time.sleep(0.05)
+    first.done()
+    stage.end(first.child)
 
 
 def stored_up_to(connection: psycopg.Connection) -> int:
@@ -122,6 +136,7 @@ def publish_to_queryable_ms(stage: Stage, rate: float, seconds: float) -> dict[s
 
     with psycopg.connect(url, autocommit=True) as connection:
         wait_for_ingest(connection)
+        hear_from_each_device(stage, connection)
     watcher = threading.Thread(target=watch)
     watcher.start()
     publisher.go()
