@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,7 @@ from cityos.runtime.rumqttd import start_rumqttd
 from cityos.runtime.secret_file import SecretFile
 from cityos.storage import database
 
+_FIRST_WITH_STRATEGIES = 150_000
 MQTT_VENDORS = ("demo", "jma", "acme", "other", "yaizu", "fukui")
 MQTT_USERS = (
     mqtt_access.INGEST,
@@ -182,12 +184,10 @@ def module_database_url(
 @contextmanager
 def _database(server_url: str, template: str, number: int) -> Iterator[str]:
     name = f"cityos_test_{os.getpid()}_{number}"
-    _execute(
-        server_url,
-        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(name), sql.Identifier(template)
-        ),
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+        sql.Identifier(name), sql.Identifier(template)
     )
+    _execute(server_url, create + _strategy(server_url))
     yield _with_database(server_url, name)
     _drop(server_url, name)
 
@@ -338,6 +338,15 @@ def _execute(url: str, *statements: sql.Composed) -> None:
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+@cache
+def _strategy(url: str) -> sql.SQL:
+    """Copying files takes a fifth of the time where the checkpoints that it needs cost nothing."""
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        volatile = connection.execute("SHOW fsync").fetchone() == ("off",)
+        copies = volatile and connection.info.server_version >= _FIRST_WITH_STRATEGIES
+    return sql.SQL(" STRATEGY FILE_COPY" if copies else "")
 
 
 def _drop(url: str, name: str) -> None:
