@@ -71,6 +71,7 @@ def measure_reads(made: Stage, history: int, seconds: float, rounds: int) -> dic
                 "requests_per_s": result.ours,
                 "trivial_requests_per_s": result.trivial,
             }
+        found[f"from_the_store_at_{rows}_rows_ms"] = reads.from_the_store_ms(http, rows)
         made.end()
     large, little = f"at_{history}_rows", f"at_{small}_rows"
     return {
@@ -78,6 +79,8 @@ def measure_reads(made: Stage, history: int, seconds: float, rounds: int) -> dic
         "read_ratio_last_100": found[f"last_100_{large}"]["ratio"],
         "last_100_slowdown_with_history": found[f"last_100_{little}"]["requests_per_s"]
         / found[f"last_100_{large}"]["requests_per_s"],
+        "store_slowdown_with_history": found[f"from_the_store_{large}_ms"]
+        / found[f"from_the_store_{little}_ms"],
         "reads": found,
     }
 
@@ -123,6 +126,7 @@ GOALS = {
     "read_ratio_latest": (">=", 0.5),
     "read_ratio_last_100": (">=", 0.5),
     "last_100_slowdown_with_history": ("<", 1.2),
+    "store_slowdown_with_history": ("<", 1.2),
     "resident_memory_mb.total": ("<", 600),
 }
 

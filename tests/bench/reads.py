@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import statistics
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from cityos.runtime.ports import free_port
 from tests.bench.stage import TENANT, Stage
 
 _CONNECTIONS = 8
+_MOMENTS = 200
 _THERMOMETER = "urn:ngsi-ld:Thermometer:bench:0"
 LATEST = f"/v1/latest?entity={_THERMOMETER}&property=air_temperature"
 LAST_100 = f"/v1/entities/{_THERMOMETER}/history/air_temperature?limit=100"
@@ -107,6 +109,19 @@ def compare(stage: Stage, url: str, path: str, *, seconds: float, rounds: int) -
     stage.end(child)
     middle = rounds // 2
     return ReadResult(sorted(ours)[middle], sorted(trivial)[middle])
+
+
+def from_the_store_ms(url: str, rows: int) -> float:
+    """Median time of 100 values before a moment not asked for yet, all over the history."""
+    taken = []
+    with httpx2.Client(base_url=url) as client:
+        for number in range(_MOMENTS):
+            until = NEWEST - timedelta(seconds=rows * (number + 0.5) / _MOMENTS)
+            started = time.perf_counter()
+            found = client.get(LAST_100, params={"limit": 100, "until": until.isoformat()})
+            taken.append(time.perf_counter() - started)
+            assert found.raise_for_status().json()["items"], f"nothing before {until}"
+    return statistics.median(taken) * 1000
 
 
 def requests_per_second(port: int, path: str, seconds: float) -> float:
