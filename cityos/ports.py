@@ -6,7 +6,7 @@ Implementations are thread-safe unless a docstring says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -182,6 +182,13 @@ class StoreOutcome:
     events: int = 0
     moved: list[CheckedValue] = field(default_factory=list)
     touched: dict[str, list[SeriesKey]] = field(default_factory=dict)
+
+    def touch(self, values: Iterable[CheckedValue]) -> None:
+        """Note the series of values that are stored and are not their newest, each once."""
+        found = {tenant: dict.fromkeys(keys) for tenant, keys in self.touched.items()}
+        for series, *_ in values:
+            found.setdefault(series.tenant, {})[series.key] = None
+        self.touched = {tenant: list(keys) for tenant, keys in found.items()}
 
     def changed(self) -> dict[str, list[LatestValue]]:
         """``moved`` by tenant, as the live bus carries it; made for whoever asks, not to store."""

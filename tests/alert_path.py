@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cityos.domain.alert import Alert
+from cityos.domain.alert_level import AlertLevel
 from cityos.domain.entity import Name
 from cityos.domain.observation import Reading
 from cityos.domain.occasion import Actual, Occasion
@@ -19,7 +20,7 @@ from cityos.storage.lane import Lane
 from cityos.storage.news import AlertAnnouncer
 from cityos.storage.orders import PostgresOrderBook
 from cityos.storage.outbox import PostgresOutbox
-from cityos.testing.builders import NOON
+from cityos.testing import builders as a
 from cityos.testing.clock import ChosenClock
 
 ISSUER = Issuer(sender="town.example.jp", name=Name("Town", "町"))
@@ -32,7 +33,7 @@ class AlertPath:
     def __init__(self, url: str) -> None:
         self.url = url
         self.database = Database(url, application="test-dispatch", min_size=1, max_size=6)
-        self.clock = ChosenClock(NOON)
+        self.clock = ChosenClock(a.NOON)
         self.orders = PostgresOrderBook(self.database, channels=CHANNELS)
         self.announcer = AlertAnnouncer(self.database)
         self._closing: list[Any] = []
@@ -135,7 +136,7 @@ class AlertPath:
             "INSERT INTO event (tenant_id, kind, status, run, dataset, at, document) "
             "VALUES (%s, 'observation', %s, %s, '', %s, %s)",
             *Lane.of(tenant, occasion or Actual()),
-            NOON,
+            a.NOON,
             encode(
                 {
                     "entity": "urn:x:y",
@@ -143,8 +144,8 @@ class AlertPath:
                     "dataset": "",
                     "value": 1.0,
                     "unit": "m",
-                    "observed_at": NOON,
-                    "received_at": NOON,
+                    "observed_at": a.NOON,
+                    "received_at": a.NOON,
                     "quality": 0,
                     "raw_id": 1,
                 }
@@ -154,6 +155,31 @@ class AlertPath:
             made = list(works[0].perform(service, effects))
             works[0].done()
         return made or [None]
+
+    def proposed(
+        self,
+        level: AlertLevel = AlertLevel.EVACUATE,
+        key: str = "flood/x",
+        *,
+        occasion: Occasion | None = None,
+        tenant: str = "town",
+        **rest: Any,
+    ) -> Proposal:
+        """Have a service see this level now, of which there must come a proposal."""
+        assessment = a.assessment(key, level, self.clock.now(), **rest)
+        proposal = self.propose(assessment, occasion=occasion, tenant=tenant)
+        assert proposal is not None
+        return proposal
+
+    def issue(
+        self,
+        level: AlertLevel = AlertLevel.EVACUATE,
+        key: str = "flood/x",
+        occasion: Occasion | None = None,
+    ) -> Alert:
+        """Have a service see this level a second later, and a person approve what it proposes."""
+        self.clock.advance(1)
+        return self.approve(self.proposed(level, key, occasion=occasion))
 
     def approve(self, proposal: Proposal, *, tenant: str = "town") -> Alert:
         return self.orders.approve(

@@ -10,29 +10,33 @@ URL, for every test gets a database of its own.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg
 import pytest
 import redis
+import structlog
 from psycopg import sql
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cityos.runtime import mqtt_access, ports, programs
 from cityos.runtime.broker import MqttBroker
-from cityos.runtime.mosquitto import start_mosquitto
 from cityos.runtime.postgres import PostgresServer, start_postgres
 from cityos.runtime.redis_server import RedisServer, start_redis
-from cityos.runtime.rumqttd import start_rumqttd
 from cityos.runtime.secret_file import SecretFile
+from cityos.runtime.stack import Server, start_broker
 from cityos.storage import database
+from tests.alert_path import AlertPath, alert_path
+
+S = TypeVar("S", bound=Server)
 
 _FIRST_WITH_STRATEGIES = 150_000
 MQTT_VENDORS = ("demo", "jma", "acme", "other", "yaizu", "fukui")
@@ -106,8 +110,7 @@ def redis_programs(test_settings: TestSettings) -> list[programs.Program]:
 
 @pytest.fixture(scope="session")
 def broker_programs(test_settings: TestSettings) -> list[programs.Program]:
-    found = [*programs.mosquitto_programs(), *programs.rumqttd_programs()]
-    return _chosen(found, test_settings)
+    return _chosen(programs.broker_programs(), test_settings)
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
@@ -118,13 +121,10 @@ def postgres_server(
     server_folder: Path, postgres_programs: list[programs.Program]
 ) -> Iterator[PostgresServer]:
     """One server for the session, without fsync: no test of the session pulls its plug."""
-    home = server_folder / "session-postgres"
-    home.mkdir(mode=0o711)
-    server = start_postgres(
-        home, postgres_programs, secrets=_secrets(home), port=ports.free_port(), durable=False
+    yield from _for_the_session(
+        server_folder / "session-postgres",
+        partial(_start_postgres, postgres_programs, durable=False),
     )
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +193,13 @@ def _database(server_url: str, template: str, number: int) -> Iterator[str]:
 
 
 @pytest.fixture
+def city(database_url: str) -> Iterator[AlertPath]:
+    """A city on a database of this test's own: events in, alerts out."""
+    with alert_path(database_url) as path:
+        yield path
+
+
+@pytest.fixture
 def new_database(
     database_server_url: str, _database_numbers: Iterator[int]
 ) -> Iterator[Callable[[], str]]:
@@ -217,23 +224,7 @@ def start_own_postgres(
     """``start(home=None, *, port=0, durable=True)`` starts a server that the test may stop or
     kill; give the same ``home`` and ``port`` to start it again with its data.
     """
-    started: list[PostgresServer] = []
-
-    def start(home: Path | None = None, *, port: int = 0, durable: bool = True) -> PostgresServer:
-        where = home or new_home()
-        server = start_postgres(
-            where,
-            postgres_programs,
-            secrets=_secrets(where),
-            port=port or ports.free_port(),
-            durable=durable,
-        )
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
+    yield from _for_a_test(new_home, partial(_start_postgres, postgres_programs))
 
 
 # --- MQTT ---------------------------------------------------------------------------------------
@@ -244,11 +235,9 @@ def mqtt_broker(
     server_folder: Path, broker_programs: list[programs.Program]
 ) -> Iterator[MqttBroker]:
     """One broker for the session. Its users: see ``MQTT_USERS``; vendors may use any tenant."""
-    home = server_folder / "session-mqtt"
-    home.mkdir(mode=0o711)
-    broker = _start_broker(broker_programs, home, ports.free_port())
-    yield broker
-    broker.stop()
+    yield from _for_the_session(
+        server_folder / "session-mqtt", partial(_start_broker, broker_programs)
+    )
 
 
 @pytest.fixture
@@ -256,16 +245,7 @@ def start_own_broker(
     new_home: Callable[[], Path], broker_programs: list[programs.Program]
 ) -> Iterator[Callable[..., MqttBroker]]:
     """``start(home=None, *, port=0)`` starts a broker that the test may stop or kill."""
-    started: list[MqttBroker] = []
-
-    def start(home: Path | None = None, *, port: int = 0) -> MqttBroker:
-        broker = _start_broker(broker_programs, home or new_home(), port or ports.free_port())
-        started.append(broker)
-        return broker
-
-    yield start
-    for broker in started:
-        broker.stop()
+    yield from _for_a_test(new_home, partial(_start_broker, broker_programs))
 
 
 # --- Redis --------------------------------------------------------------------------------------
@@ -275,11 +255,9 @@ def start_own_broker(
 def redis_server(
     server_folder: Path, redis_programs: list[programs.Program]
 ) -> Iterator[RedisServer]:
-    home = server_folder / "session-redis"
-    home.mkdir(mode=0o711)
-    server = start_redis(home, redis_programs, secrets=_secrets(home), port=ports.free_port())
-    yield server
-    server.stop()
+    yield from _for_the_session(
+        server_folder / "session-redis", partial(_start_redis, redis_programs)
+    )
 
 
 @pytest.fixture
@@ -288,6 +266,17 @@ def redis_url(redis_server: RedisServer) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
+
+
+@pytest.fixture
+def _logs_as_before() -> Iterator[None]:
+    """For tests of commands: they set up the logs of their process, which here is everybody's."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -309,15 +298,42 @@ def _chosen(found: Sequence[programs.Program], settings: TestSettings) -> list[p
     return fitting
 
 
+def _for_the_session(home: Path, start: Callable[[Path, int], S]) -> Iterator[S]:
+    home.mkdir(mode=0o711)
+    server = start(home, ports.free_port())
+    yield server
+    server.stop()
+
+
+def _for_a_test(
+    new_home: Callable[[], Path], start: Callable[..., S]
+) -> Iterator[Callable[..., S]]:
+    """Give ``start`` a home and a port where the test gives none, and stop what it started."""
+    started: list[S] = []
+
+    def start_own(home: Path | None = None, *, port: int = 0, **rest: Any) -> S:
+        started.append(start(home or new_home(), port or ports.free_port(), **rest))
+        return started[-1]
+
+    yield start_own
+    for server in started:
+        server.stop()
+
+
+def _start_postgres(
+    found: list[programs.Program], home: Path, port: int, *, durable: bool = True
+) -> PostgresServer:
+    return start_postgres(home, found, secrets=_secrets(home), port=port, durable=durable)
+
+
+def _start_redis(found: list[programs.Program], home: Path, port: int) -> RedisServer:
+    return start_redis(home, found, secrets=_secrets(home), port=port)
+
+
 def _start_broker(found: list[programs.Program], home: Path, port: int) -> MqttBroker:
-    program = found[0]
-    if program in programs.mosquitto_programs():
-        return start_mosquitto(
-            home, program, users=MQTT_USERS, secrets=_secrets(home), host="127.0.0.1", port=port
-        )
-    return start_rumqttd(
+    return start_broker(
         home,
-        program,
+        found,
         users=MQTT_USERS,
         secrets=_secrets(home),
         host="127.0.0.1",

@@ -6,13 +6,13 @@ to, now and then, and at once after the news was away.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from cityos.api.background import Background
 from cityos.api.broadcast import Broadcast
 from cityos.domain.alert import Alert
 from cityos.errors import NotFound, Unavailable
@@ -31,12 +31,17 @@ _STATUSES: Final = ("Actual", "Exercise")
 _log = structlog.get_logger(__name__)
 
 
-class AlertFollower:
+class AlertFollower(Background):
     """Without ``news`` it only looks."""
 
     def __init__(
         self, *, orders: OrderBook, news: AlertNews | None, broadcast: Broadcast, clock: Clock
     ) -> None:
+        super().__init__(
+            "alerts",
+            failure="following alerts failed; going on",
+            pause_s=_LOOK_WITHOUT_NEWS_S,
+        )
         self._orders = orders
         self._news = news
         self._broadcast = broadcast
@@ -45,31 +50,16 @@ class AlertFollower:
         self._looked_at: set[tuple[str, str]] = set()
         self._look_at_s = 0.0
         self._away = False
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-        self._thread.start()
+    def _turn(self) -> None:
+        try:
+            self._follow()
+            self._away = False
+        except Unavailable:
+            self._note_away()
+            self._stop.wait(_LOOK_WITHOUT_NEWS_S)
 
-    def close(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.turn()
-                self._away = False
-            except Unavailable:
-                self._note_away()
-                self._stop.wait(_LOOK_WITHOUT_NEWS_S)
-            except Exception:  # noqa: BLE001 - the thread must outlive whatever goes wrong
-                _log.exception("following alerts failed; going on")
-                self._stop.wait(_LOOK_WITHOUT_NEWS_S)
-
-    def turn(self) -> None:
+    def _follow(self) -> None:
         """Hear what comes for a moment, and look where it is time to.
 
         Raises Unavailable.

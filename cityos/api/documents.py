@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cityos.api.negotiation import JSON
+
+T = TypeVar("T")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -34,13 +36,20 @@ def page(items: list[Any], next_page: str | None, **head: Any) -> Response:  # n
     )
 
 
-def next_page(request: Request, cursor: str | None) -> str | None:
-    """Return the address of the page that begins at the cursor, relative to this server."""
-    if cursor is None:
-        return None
+def cut(
+    request: Request, found: Sequence[T], limit: int, cursor_of: Callable[[T], str]
+) -> tuple[Sequence[T], str | None]:
+    """Return what the page holds, and the address of the next one, relative to this server.
+
+    The store was asked for one more than ``limit``, to see whether it goes on.
+    """
+    if len(found) <= limit:
+        return found, None
+    items = found[:limit]
+    cursor = cursor_of(items[-1])
     query = [(name, value) for name, value in request.query_params.items() if name != "cursor"]
     query.append(("cursor", cursor))
-    return f"{quote(request.scope['path'], safe='/:')}?{urlencode(query, safe=':,')}"
+    return items, f"{quote(request.scope['path'], safe='/:')}?{urlencode(query, safe=':,')}"
 
 
 def _links(next_page: str | None) -> dict[str, str] | None:

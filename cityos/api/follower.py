@@ -10,12 +10,12 @@ The store's answer costs one scan of a table with a row a series, and carries on
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
 
+from cityos.api.background import Background
 from cityos.api.metrics import ApiMetrics
 from cityos.api.present import Present
 from cityos.api.stamps import Stamps
@@ -35,7 +35,7 @@ Tell = Callable[[str, Sequence[LatestValue]], None]
 _log = structlog.get_logger(__name__)
 
 
-class Follower:
+class Follower(Background):
     """``tell`` hears of values that are news, in the follower's thread."""
 
     def __init__(
@@ -49,6 +49,9 @@ class Follower:
         clock: Clock,
         metrics: ApiMetrics,
     ) -> None:
+        super().__init__(
+            "follower", failure="following failed; going on", pause_s=_TRY_BUS_EVERY_S
+        )
         self._reader = reader
         self._bus = bus
         self._present = present
@@ -56,8 +59,6 @@ class Follower:
         self._tell = tell
         self._clock = clock
         self._metrics = metrics
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._position: int | None = None
         self._check_at_s = 0.0
         self._bus_followed: bool | None = None
@@ -66,23 +67,6 @@ class Follower:
     @property
     def follows_bus(self) -> bool:
         return self._bus_followed is True
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._turn()
-            except Exception:  # noqa: BLE001 - the thread must outlive whatever goes wrong
-                _log.exception("following failed; going on")
-                self._stop.wait(_TRY_BUS_EVERY_S)
 
     def _turn(self) -> None:
         """Follow until the bus fails; then poll for a while."""

@@ -91,7 +91,11 @@ def replay(
 
 
 def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
-    yield f"handed to the broker: {result.messages} messages, of {result.letters} dead letters"
+    looked_at = result.letters + result.left_out.total()
+    yield (
+        f"handed to the broker: {result.messages} messages,"
+        f" for {result.letters} of the {looked_at} dead letters looked at"
+    )
     if result.messages:
         yield "what is refused once more is a new dead letter: cityos dead-letters list"
     for hindrance, count in result.left_out.most_common(_MOST_HINDRANCES):

@@ -15,8 +15,9 @@ from cityos.bootstrap import connect
 from cityos.bootstrap.process import run_until_stopped, show_metrics
 from cityos.clock import SystemClock
 from cityos.ingest.feedback import Feedback
-from cityos.ingest.listener import BatchClient, BrokerAddress, Listener
+from cityos.ingest.listener import BrokerAddress, Listener
 from cityos.ingest.metrics import IngestMetrics
+from cityos.ingest.mqtt_clients import BatchClient
 from cityos.ingest.routes import Adapter, Routes
 from cityos.ingest.spool import Spool
 from cityos.ingest.worker import Ingest

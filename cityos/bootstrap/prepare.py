@@ -10,9 +10,11 @@ from typing import Any, Final
 from cityos.bootstrap import connect
 from cityos.bootstrap.broker import vendors_of
 from cityos.bootstrap.demo import demo_city
+from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.keys import key_ring
 from cityos.domain.entity import Device, Entity
 from cityos.errors import InvalidRequest, SetupFailed, Unavailable
+from cityos.plugins.discovery import discover
 from cityos.ports import CityReader, EntityQuery
 from cityos.rehearsal import city_files
 from cityos.rehearsal.mqtt import WindowedPublisher
@@ -27,14 +29,22 @@ _TRIED_ADAPTER: Final = "cityos_json"
 _TRIED_TYPE: Final = "WaterLevelGauge"
 _GAUGES: Final = 200
 _BROKER_S: Final = 10.0
+_MOST_NAMES: Final = 10
 
 
-def migrate(settings: Settings, *, sql_only: bool, timescale: bool) -> None:
-    """Raises Unavailable; SetupFailed when there is no database to migrate."""
+def migrate(settings: Settings, *, sql_only: bool, timescale: bool, since: str) -> None:
+    """``since``: the revision that the store has, where only the statements are printed.
+
+    Raises:
+        InvalidRequest: there is no such revision, or the server would have to be asked.
+        SetupFailed: there is no database to migrate.
+        Unavailable: it does not answer.
+    """
     if sql_only:
-        database.migrate("postgresql://", sql_only=True, timescale=timescale)
-    elif timescale:
-        raise InvalidRequest("--timescale goes with --sql; otherwise the server is asked")
+        revision = f"{since}:head" if since else "head"
+        database.migrate("postgresql://", sql_only=True, timescale=timescale, revision=revision)
+    elif timescale or since:
+        raise InvalidRequest("--timescale and --from go with --sql; otherwise the server is asked")
     else:
         database.migrate(connect.addresses(settings, "database_url").database_url)
 
@@ -75,21 +85,52 @@ def load_city(settings: Settings, folder: Path) -> str:
     """Create or update a city from a folder of tables; return what to tell.
 
     Raises:
-        InvalidRequest: a table is wrong; names the file and the line.
+        InvalidRequest: a table is wrong; names the file and the line, or the device.
     """
     city = city_files.load(folder)
+    _require_adapters(city.devices)
     store = Database(
         connect.addresses(settings, "database_url").database_url, application="cityos-load"
     )
     try:
-        city_files.register(city, PostgresRegistry(store))
+        registry = PostgresRegistry(store)
+        before = {(one.vendor, one.id): one for one in registry.devices(city.tenant.id)}
+        city_files.register(city, registry)
     finally:
         store.close()
-    return (
-        f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices. "
-        "Vendors that are new get their MQTT credential when the embedded broker starts again "
-        "(`cityos broker password VENDOR`)."
-    )
+    told = [f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices"]
+    named = {(one.vendor, one.id) for one in city.devices}
+    left = [f"{v}/{d}" for (v, d), one in before.items() if one.enabled and (v, d) not in named]
+    if left:
+        told.append(
+            f"still registered, though devices.csv does not name them: {_some(left)}\n"
+            "  to shut a device out, leave its row there with `no` under `enabled`"
+        )
+    new = sorted({one.vendor for one in city.devices} - {vendor for vendor, _ in before})
+    if new:
+        told.append(
+            f"new vendors: {_some(new)}\n"
+            "  the embedded broker lets them in from its next start on: cityos down, cityos up\n"
+            "  what they connect with: cityos broker password VENDOR"
+        )
+    return "\n".join(told)
+
+
+def _require_adapters(devices: Sequence[Device]) -> None:
+    known = adapters_of(discover())
+    missing = [one for one in devices if one.adapter not in known]
+    if missing:
+        wrong = [f"{one.vendor}/{one.id}: {one.adapter}" for one in missing]
+        message = (
+            f"devices.csv names adapters that are not installed: {_some(wrong)}; "
+            f"there are {', '.join(sorted(known))}"
+        )
+        raise InvalidRequest(message)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _require_named_servers(settings: Settings) -> None:

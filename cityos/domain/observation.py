@@ -33,7 +33,7 @@ class Quality(IntFlag):
     LATE = 4  # older than the latest value of its series when it came
 
 
-QUALITIES: Final = tuple(Quality(flags) for flags in range(8))
+QUALITIES: Final = tuple(Quality(flags) for flags in range(2 * max(Quality)))
 """By their number: looked up, not made anew for every value."""
 
 

@@ -86,7 +86,7 @@ def convert(value: float, source: str, target: str) -> float:
     if given is None:
         raise Rejected(
             "unknown_unit",
-            f"unit {source!r} is not a known UCUM code",
+            f"unit {source!r} is none of the UCUM codes that are read here",
             hint=f"send {target!r}, or one of {', '.join(_alternatives(wanted))}",
         )
     if given.dimension != wanted.dimension:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from typing import Final
@@ -13,6 +14,7 @@ from cityos.ports import LiveBus, StoreOutcome
 _WAITING: Final = 32
 _log = structlog.get_logger("ingest")
 _STOP_S: Final = 5.0
+_GLANCE_S: Final = 1.0
 
 
 class News:
@@ -31,7 +33,8 @@ class News:
         self._thread.start()
 
     def stop(self) -> None:
-        self._waiting.put(None)
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=_STOP_S)
         self._thread.join(_STOP_S)
 
     @property
@@ -39,14 +42,19 @@ class News:
         return self._thread.is_alive()
 
     def tell(self, outcome: StoreOutcome) -> None:
-        if outcome.moved or outcome.touched:
-            self._waiting.put(outcome)
+        while outcome.moved or outcome.touched:
+            try:
+                self._waiting.put(outcome, timeout=_GLANCE_S)
+            except queue.Full:
+                if self._thread.is_alive():
+                    continue
+            return
 
     def _run(self) -> None:
         while (outcome := self._waiting.get()) is not None:
-            changed, touched = outcome.changed(), outcome.touched
-            for tenant in changed.keys() | touched.keys():
-                try:
+            try:
+                changed, touched = outcome.changed(), outcome.touched
+                for tenant in changed.keys() | touched.keys():
                     self._live.publish(tenant, changed.get(tenant, ()), touched.get(tenant, ()))
-                except Exception:  # noqa: BLE001 - news is worth less than the thread
-                    _log.exception("news of a batch could not be told", tenant=tenant)
+            except Exception:  # noqa: BLE001 - news is worth less than the thread
+                _log.exception("news of a batch could not be told")

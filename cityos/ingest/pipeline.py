@@ -57,6 +57,11 @@ def sequence_after(group: Numbered) -> int:
     return (group.first_id & _SEQUENCE_MASK) + len(group.messages)
 
 
+def sequence_of(number: int) -> int:
+    """The spool's sequence number of a raw message's id."""
+    return number & _SEQUENCE_MASK
+
+
 class Pipeline:
     """Decodes and checks. Keeps no message; what it learns of topics is in ``routes``."""
 

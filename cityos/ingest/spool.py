@@ -12,8 +12,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from cityos.ingest.packets import Message, split
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 CACHE_BYTES: Final = 32 * 1024 * 1024
+_STEP_BYTES: Final = 1024 * 1024
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS spool (
     only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL, next_sequence INTEGER NOT NULL);
@@ -86,11 +87,13 @@ class Spool:
         self._read_from = self._next_sequence if waiting[0] is None else int(waiting[0])
         self._stored_up_to = self._read_from
         self._waiting_bytes = int(waiting[1] or 0)
-        self._sizes: deque[tuple[int, int]] = deque(
-            self._writer.execute(
-                "SELECT first_sequence + count, length(packets) FROM batch ORDER BY 1"
-            )
-        )
+        self._sizes: deque[tuple[int, int]] = deque()
+        """Up to which number how many bytes wait, in steps: it stays small however much waits."""
+        for following, size in self._writer.execute(
+            "SELECT first_sequence + count, length(packets) FROM batch ORDER BY first_sequence"
+        ):
+            self._count(following, size)
+        self._writing = threading.Lock()
         self._dirty = False
 
     def _connect(self) -> sqlite3.Connection:
@@ -135,53 +138,68 @@ class Spool:
             Unavailable: the disk refuses (full, read-only, gone), or ``limit_bytes`` is reached.
                 Nothing was kept.
         """
-        if self.full:
-            raise Unavailable("the spool has reached its limit")
-        first = self._next_sequence
-        following = first + len(messages)
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._remove_stored()
-            self._writer.execute(
-                "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
-                (first, len(messages), _microseconds(received_at), int(mqtt5), packets),
-            )
-            self._writer.execute("UPDATE spool SET next_sequence = ?", (following,))
-            self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo()
-            raise Unavailable(f"the spool cannot be written: {error}") from error
-        batch = SpooledBatch(first, received_at, messages, len(packets))
-        with self._changed:
-            self._next_sequence = following
-            self._waiting_bytes += len(packets)
-            self._sizes.append((following, len(packets)))
-            self._remember(batch)
-            self._changed.notify()
+        with self._writing:
+            if self.full:
+                raise Unavailable("the spool has reached its limit")
+            first = self._next_sequence
+            following = first + len(messages)
+            with self._transaction() as connection:
+                self._remove_stored()
+                connection.execute(
+                    "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
+                    (first, len(messages), _microseconds(received_at), int(mqtt5), packets),
+                )
+                connection.execute("UPDATE spool SET next_sequence = ?", (following,))
+            batch = SpooledBatch(first, received_at, messages, len(packets))
+            with self._changed:
+                self._next_sequence = following
+                self._waiting_bytes += len(packets)
+                self._count(following, len(packets))
+                self._remember(batch)
+                self._changed.notify()
+
+    def check(self) -> None:
+        """Raise Unavailable as long as nothing can be appended."""
+        with self._writing:
+            if self.full:
+                raise Unavailable("the spool has reached its limit")
+            with self._transaction() as connection:
+                connection.execute("UPDATE spool SET next_sequence = next_sequence")
 
     def trim(self) -> None:
         """Remove what is stored. For quiet times; ``append`` does it along the way."""
-        if not self._dirty:
-            return
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._remove_stored()
-            self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo()
-            raise Unavailable(f"the spool cannot be written: {error}") from error
+        with self._writing:
+            if self._dirty:
+                with self._transaction():
+                    self._remove_stored()
 
     def _remove_stored(self) -> None:
         if self._dirty:
             self._dirty = False
+            # the first condition has it look at no more rows than it removes, and one
             self._writer.execute(
-                "DELETE FROM batch WHERE first_sequence + count <= ?", (self._stored_up_to,)
+                "DELETE FROM batch WHERE first_sequence < :up_to"
+                " AND first_sequence + count <= :up_to",
+                {"up_to": self._stored_up_to},
             )
 
-    def _undo(self) -> None:
-        self._dirty = True
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._dirty = True
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise Unavailable(f"the spool cannot be written: {error}") from error
+
+    def _count(self, following: int, size: int) -> None:
+        if self._sizes and self._sizes[-1][1] + size <= _STEP_BYTES:
+            size += self._sizes.pop()[1]
+        self._sizes.append((following, size))
 
     def _remember(self, batch: SpooledBatch) -> None:
         expected = self._cache[-1].next_sequence if self._cache else self._read_from
@@ -199,10 +217,10 @@ class Spool:
         Empty after ``timeout_s``. Taken is not removed: see ``stored``.
         """
         with self._changed:
-            if self._read_from == self._next_sequence:
+            if not self.untaken:
                 self._changed.wait(timeout_s)
             taken = self._from_cache(at_most)
-            if taken or self._read_from == self._next_sequence:
+            if taken or not self.untaken:
                 return taken
         batches = self._from_disk(at_most)
         with self._changed:
@@ -228,8 +246,10 @@ class Spool:
     def _from_disk(self, at_most: int) -> list[SpooledBatch]:
         rows = self._reader.execute(
             "SELECT first_sequence, count, received_us, mqtt5, packets FROM batch"
-            " WHERE first_sequence + count > ? ORDER BY first_sequence LIMIT 64",
-            (self._read_from,),
+            " WHERE first_sequence >= (SELECT coalesce(max(first_sequence), 0) FROM batch"
+            "                          WHERE first_sequence <= :read_from)"
+            " AND first_sequence + count > :read_from ORDER BY first_sequence LIMIT 64",
+            {"read_from": self._read_from},
         )
         batches: list[SpooledBatch] = []
         total = 0
@@ -245,6 +265,37 @@ class Spool:
                 total += count
         return batches
 
+    def resume(self, up_to_sequence: int) -> int:
+        """Go on where the store got to; return by how much the numbers here had to be raised.
+
+        More than 0 only where this is an older copy than the store, restored after a loss: the
+        numbers to come were given before, and what carries them would pass for stored.
+
+        Raises:
+            Unavailable: the numbers cannot be written.
+        """
+        with self._writing:
+            shift = 0
+            if up_to_sequence > self._next_sequence:
+                shift = up_to_sequence - self._stored_up_to
+                with self._transaction() as connection:
+                    # in two steps: a new number may still be that of another row
+                    connection.execute(
+                        "UPDATE batch SET first_sequence = -(first_sequence + ?)", (shift,)
+                    )
+                    connection.execute("UPDATE batch SET first_sequence = -first_sequence")
+                    connection.execute(
+                        "UPDATE spool SET next_sequence = next_sequence + ?", (shift,)
+                    )
+                with self._changed:
+                    self._next_sequence += shift
+                    self._read_from += shift
+                    self._sizes = deque((number + shift, size) for number, size in self._sizes)
+                    self._cache.clear()  # it is read from disk again, under its new numbers
+                    self._cache_bytes = 0
+            self.stored(up_to_sequence)
+            return shift
+
     def stored(self, up_to_sequence: int) -> None:
         """Say that every message before ``up_to_sequence`` is in the store."""
         with self._changed:
@@ -255,7 +306,8 @@ class Spool:
             self._dirty = True
 
     def close(self) -> None:
-        self.trim()
+        with suppress(Unavailable):  # what is stored is known to the store as well
+            self.trim()
         self._reader.close()
         self._writer.close()
 

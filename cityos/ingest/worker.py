@@ -21,18 +21,25 @@ import structlog
 from cityos.errors import Rejected, Unavailable
 from cityos.ingest.feedback import Feedback
 from cityos.ingest.handover import Handover, Prepared
-from cityos.ingest.listener import Arrival, Listener
+from cityos.ingest.listener import Listener
 from cityos.ingest.metrics import IngestMetrics
+from cityos.ingest.mqtt_clients import Arrival
 from cityos.ingest.news import News
 from cityos.ingest.packets import Message
-from cityos.ingest.pipeline import Numbered, Pipeline, message_id, sequence_after
+from cityos.ingest.pipeline import (
+    Numbered,
+    Pipeline,
+    message_id,
+    sequence_after,
+    sequence_of,
+)
 from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
-from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter
+from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter, StoreOutcome
 
 _PORTION_MESSAGES: Final = 2000
 _WORTHWHILE_MESSAGES: Final = 500
-_GLANCE_S: Final = 0.004
+_GLANCE_S: Final = 0.01
 _BATCH_MESSAGES: Final = 10_000
 _BATCH_BYTES: Final = 32 * 1024 * 1024
 _SMALL_MESSAGES: Final = 200
@@ -44,6 +51,8 @@ _SWITCH_S: Final = 0.0005
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_FULL_PAUSE_S: Final = 0.5
 _JOIN_S: Final = 10.0
+_RAW_ID: Final = 3
+"""Position in a ``CheckedValue``."""
 
 _log = structlog.get_logger("ingest")
 
@@ -76,6 +85,8 @@ class Ingest:
         self._feedback = feedback
         self._clock = clock
         self._metrics = metrics
+        metrics.spool_messages.set_function(lambda: spool.waiting_messages)
+        metrics.spool_bytes.set_function(lambda: spool.waiting_bytes)
         self._failpoint = failpoint
         self._stopping = threading.Event()
         self._preparing = threading.Lock()
@@ -129,35 +140,42 @@ class Ingest:
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
         received_at = self._clock.now()
         for run in _runs(arrivals):
-            messages = _messages(run)
-            if messages and not self._spooled(run, messages, received_at):
+            try:
+                self._spool_run(run, received_at)
+            except Unavailable as error:
+                self._hold(arrivals[arrivals.index(run[0]) :], received_at, error)
                 return
             self._failpoint("after_spool")
             self._listener.acknowledge(run)
+
+    def _spool_run(self, run: Sequence[Arrival], received_at: datetime) -> None:
+        messages = _messages(run)
+        if messages:
+            packets = b"".join(arrival.packets for arrival in run)
+            self._spool.append(packets, messages, received_at, mqtt5=run[0].mqtt5)
             self._metrics.spooled.inc(len(messages))
 
-    def _spooled(
-        self, run: Sequence[Arrival], messages: Sequence[Message], received_at: datetime
-    ) -> bool:
-        """Make the messages durable; while the disk refuses, hold them and say so once.
+    def _hold(
+        self, arrivals: Sequence[Arrival], received_at: datetime, error: Unavailable
+    ) -> None:
+        """The disk refuses: leave the broker until it takes messages again.
 
-        False when we are stopping before it is done: they come again.
+        What the broker would send again is left to it. What came without a promise (QoS 0) comes
+        once: it is held here.
         """
-        packets = b"".join(arrival.packets for arrival in run)
-        said = False
-        while not self._stopping.is_set():
+        _log.error("spool refuses, the broker holds the messages", why=str(error))
+        self._listener.leave("the spool refuses messages")
+        once = [arrival for arrival in arrivals if len(arrival.acks) < len(arrival.messages)]
+        while not self._stopping.wait(_SPOOL_FULL_PAUSE_S):
             try:
-                self._spool.append(packets, messages, received_at, mqtt5=run[0].mqtt5)
-            except Unavailable as error:
-                if not said:
-                    _log.error("spool refuses, publishers are held back", why=str(error))
-                    said = True
-                self._stopping.wait(_SPOOL_FULL_PAUSE_S)
+                self._spool.check()
+                for run in _runs(once):
+                    self._spool_run(run, received_at)
+                    once = once[len(run) :]
+            except Unavailable:
                 continue
-            if said:
-                _log.info("spool takes messages again")
-            return True
-        return False
+            _log.info("spool takes messages again")
+            return
 
     def _trim(self) -> None:
         try:
@@ -174,15 +192,13 @@ class Ingest:
                 continue
             self._gather()
             taken = self._spool.take(at_most=_PORTION_MESSAGES, timeout_s=_IDLE_S)
-            self._metrics.spool_messages.set(self._spool.waiting_messages)
-            self._metrics.spool_bytes.set(self._spool.waiting_bytes)
             if taken:
                 self._handover.put(self._prepared(taken, node))
 
     def _gather(self) -> None:
-        """While the store has something to do, let a portion's worth come together.
+        """While something waits to be stored, let a portion's worth come together.
 
-        What is prepared now would only wait there, and every portion costs the storing thread
+        What is prepared now would only wait there too, and every portion costs the storing thread
         its turn at the interpreter.
         """
         while self._spool.untaken < _WORTHWHILE_MESSAGES and not self._stopping.is_set():
@@ -195,15 +211,17 @@ class Ingest:
         while not self._stopping.is_set():
             try:
                 node, stored_up_to = self._writer.resume(self._spool.id)
+                raised = self._spool.resume(stored_up_to)
+                if raised:
+                    _log.error("the spool is older than the store, its numbers go on", by=raised)
                 self._routes.refresh()
             except Unavailable as error:
                 self._metrics.store_up.set(0)
                 if not said:
                     _log.warning("store is away, messages stay in the spool", why=str(error))
                     said = True
-                self._stopping.wait(_RETRY_S[-1] if said else _RETRY_S[0])
+                self._stopping.wait(_RETRY_S[-1])
             else:
-                self._spool.stored(stored_up_to)
                 return node
         return 0
 
@@ -245,8 +263,10 @@ class Ingest:
                     # between the halves of a batch of which something was refused
                     _, stored_up_to = self._writer.resume(self._spool.id)
                     rest = _not_stored(prepared.groups, stored_up_to)
+                    if rest != prepared.groups:
+                        self._tell_unseen(prepared.batch, stored_up_to)
                     if not rest:
-                        return True
+                        break
                     if rest != prepared.groups:
                         prepared = Prepared(rest, self._prepare(rest), prepared.size_bytes)
                 self._store_groups(prepared.groups, prepared.batch)
@@ -257,12 +277,23 @@ class Ingest:
                 self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
                 continue
-            if failures:
-                _log.info("store is back", waiting_messages=self._spool.waiting_messages)
-            self._metrics.store_up.set(1)
-            self._failpoint("after_commit")
-            return True
-        return False
+            break
+        else:
+            return False
+        if failures:
+            _log.info("store is back", waiting_messages=self._spool.waiting_messages)
+        self._metrics.store_up.set(1)
+        self._failpoint("after_commit")
+        return True
+
+    def _tell_unseen(self, batch: IngestBatch, stored_up_to: int) -> None:
+        """Tell of what is stored though nobody heard the answer, as far as it is known now."""
+        outcome = StoreOutcome()
+        outcome.touch(v for v in batch.values if sequence_of(v[_RAW_ID]) < stored_up_to)
+        self._news.tell(outcome)
+        self._feedback.tell(
+            [one for one in batch.dead_letters if sequence_of(one.raw_id) < stored_up_to]
+        )
 
     def _store_groups(self, groups: Sequence[Numbered], batch: IngestBatch) -> None:
         """Store in one transaction; where the store refuses something, find it by halving."""

@@ -308,7 +308,7 @@ def _refusal(schema: Mapping[str, Any]) -> dict[str, Any]:
                 "summary": "A unit that is no UCUM code.",
                 "payload": {
                     "reason": Reason.UNKNOWN_UNIT.value,
-                    "detail": "unit 'meter' is not a known UCUM code",
+                    "detail": "unit 'meter' is none of the UCUM codes that are read here",
                     "path": "$[0]",
                     "hint": "send 'm', or one of m, cm, mm, km, [ft_i], [in_i]",
                     "topic": topic.observations("yaizu", "demo", "gauge-1"),

@@ -196,7 +196,7 @@ def _unpacked(value: _Value) -> LatestValue:
         unit=value.unit,
         observed_at=value.observed_at,
         received_at=value.received_at,
-        quality=QUALITIES[value.quality & 7],
+        quality=QUALITIES[value.quality],
     )
 
 

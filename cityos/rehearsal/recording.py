@@ -13,7 +13,10 @@ from cityos.domain.entity import Device, Entity
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One message of the day. ``time`` orders and paces the replay; it is also in the payload."""
+    """One message of the day. ``time`` orders and paces the replay.
+
+    It is also the time of readings that have none in the payload.
+    """
 
     time: datetime
     vendor: str

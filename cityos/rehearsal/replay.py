@@ -1,7 +1,8 @@
 """Replays a recorded day through the real broker, as an exercise.
 
-Every message goes out on ``.../observations/exercise/{run}`` with the time that it had, so that
-whatever follows from it (series, proposals, alerts) belongs to the exercise ``run`` alone.
+Every message goes out on ``.../observations/exercise/{run}`` with the time that it had, or at
+which it came if it has none, so that whatever follows from it (series, proposals, alerts) belongs
+to the exercise ``run`` alone and stands at the times of the day.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cityos.domain.occasion import Exercise
 from cityos.errors import InvalidRequest
 from cityos.ports import CityReader, Clock, EntityQuery, Registry
 from cityos.rehearsal.outlet import DrainableOutlet
+from cityos.rehearsal.own_times import dated
 from cityos.rehearsal.pacing import Pacer
 from cityos.rehearsal.progress import Progress
 from cityos.rehearsal.readers.detect import open_recordings
@@ -87,7 +89,7 @@ class Replay:
         self._city = city
         self._clock = clock
         self._recordings, self._no_recordings = open_recordings(source)
-        self._devices: set[tuple[str, str]] = set()
+        self._adapters: dict[tuple[str, str], str] = {}
 
     @property
     def titles(self) -> Sequence[str]:
@@ -120,7 +122,8 @@ class Replay:
             new += [d for d in devices if known.get((d.vendor, d.id)) != d]
         if new:
             self._registry.put_devices(self._tenant, new)
-        self._devices = {*known, *((device.vendor, device.id) for device in new)}
+        devices = [*known.values(), *new]
+        self._adapters = {(device.vendor, device.id): device.adapter for device in devices}
         return bool(new)
 
     def play(
@@ -160,14 +163,16 @@ class Replay:
     ) -> None:
         streams = [recording.messages() for recording in self._recordings]
         for message in heapq.merge(*streams, key=_time_of):
-            if (message.vendor, message.device) not in self._devices:
+            adapter = self._adapters.get((message.vendor, message.device))
+            if adapter is None:
                 name = f"{message.vendor}/{message.device}"
                 summary.skipped.add("the device is not registered in this city", name)
                 continue
             if not pacer.until(message.time):
                 return
             where = topic.observations(self._tenant, message.vendor, message.device, self._run)
-            outlet.send(where, message.payload, timeout_s=_SEND_S)
+            payload = dated(adapter, message.payload, message.time)
+            outlet.send(where, payload, timeout_s=_SEND_S)
             summary.count(message.time)
             progress.step(summary.published, message.time)
 

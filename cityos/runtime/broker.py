@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cityos.runtime.process import Child
 from cityos.runtime.programs import Program
+from cityos.runtime.service import Launch, RunningServer
 
-_STOP_S: Final = 10.0
+_NAME: Final = "mqtt"
+_START_S: Final = 20.0
 _TIMEOUT_S: Final = 1.0
 _CONNECT: Final = 0x10
 _CONNACK: Final = 0x20
@@ -22,17 +23,13 @@ _ANSWER_BYTES: Final = 4  # as much of CONNACK as holds the reason; MQTT 5 adds 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttBroker:
+class MqttBroker(RunningServer):
     """``port`` speaks MQTT 3.1.1, ``port_v5`` MQTT 5; with mosquitto they are the same.
 
     ``has_access_list`` False: every credential may use every topic.
     """
 
-    home: Path
-    child: Child
-    program: Program
     host: str
-    port: int
     port_v5: int
     passwords: Mapping[str, str]
     has_access_list: bool
@@ -42,12 +39,50 @@ class MqttBroker:
         port = self.port_v5 if version == _V5 else self.port
         return f"mqtt://{user}:{self.passwords[user]}@{self.host}:{port}"
 
-    def stop(self) -> int:
-        return self.child.stop(_STOP_S)
 
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.child.kill()
+def launch(home: Path) -> Launch:
+    """Get ready to start a broker, whichever program: the one of an earlier run is ended.
+
+    Raises SetupFailed.
+    """
+    return Launch(home, _NAME, accounts=["mosquitto"], stop_s=MqttBroker.stop_s)
+
+
+def started(
+    launch: Launch,
+    argv: Sequence[str],
+    *,
+    program: Program,
+    host: str,
+    port: int,
+    port_v5: int,
+    passwords: Mapping[str, str],
+    has_access_list: bool,
+) -> MqttBroker:
+    """Start the program, and return when it lets the first user in on each port.
+
+    Raises SetupFailed.
+    """
+    user, password = next(iter(passwords.items()))
+    versions = {port_v5: _V5, port: 4}
+    child = launch.start(
+        argv,
+        answers=lambda: all(
+            accepts(host, number, user, password, version=version)
+            for number, version in versions.items()
+        ),
+        within_s=_START_S,
+    )
+    return MqttBroker(
+        home=launch.home,
+        child=child,
+        program=program,
+        host=host,
+        port=port,
+        port_v5=port_v5,
+        passwords=passwords,
+        has_access_list=has_access_list,
+    )
 
 
 def accepts(host: str, port: int, user: str, password: str, *, version: int = 4) -> bool:

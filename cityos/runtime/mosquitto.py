@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cityos.runtime.account import Place, place
-from cityos.runtime.broker import MqttBroker, accepts
+from cityos.runtime import broker
+from cityos.runtime.account import Place
+from cityos.runtime.broker import MqttBroker
 from cityos.runtime.mqtt_access import ALERTS_FILTER, MqttUser
 from cityos.runtime.ports import free_port
-from cityos.runtime.process import Command
 from cityos.runtime.programs import Program
-from cityos.runtime.records import Records
 from cityos.runtime.secret_file import SecretFile
-from cityos.runtime.service import log_path, start_service
 
-NAME: Final = "mqtt"
 _PREFERRED_PORT: Final = 1883
-_START_S: Final = 20.0
-_STOP_S: Final = 10.0
 _HASH_ROUNDS: Final = 101
 """PBKDF2 rounds, mosquitto's own default. The passwords are random, and every round delays the
 broker's only thread at each connect."""
@@ -72,29 +67,13 @@ def start_mosquitto(
     Raises:
         SetupFailed: it does not start.
     """
-    records = Records(home)
-    records.clear(NAME, grace_s=_STOP_S)
-    where = place(home, NAME, ["mosquitto"])
+    launch = broker.launch(home)
     chosen = free_port(port, _PREFERRED_PORT, host=host)
     passwords = {user.name: secrets.get(user.secret) for user in users}
-    file = _configure(where, users=users, passwords=passwords, host=host, port=chosen)
-    command = Command(
-        name=NAME,
-        argv=[str(program.path), "-c", str(file)],
-        folder=where.folder,
-        account=where.account,
-        log=log_path(home, NAME),
-    )
-    probe = users[0].name
-    child = start_service(
-        command,
-        records=records,
-        answers=lambda: accepts(host, chosen, probe, passwords[probe]),
-        within_s=_START_S,
-    )
-    return MqttBroker(
-        home=home,
-        child=child,
+    file = _configure(launch.place, users=users, passwords=passwords, host=host, port=chosen)
+    return broker.started(
+        launch,
+        [str(program.path), "-c", str(file)],
         program=program,
         host=host,
         port=chosen,

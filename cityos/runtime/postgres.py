@@ -13,19 +13,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import psycopg
 from psycopg import sql
 
 from cityos.errors import SetupFailed
-from cityos.runtime.account import Place, place, reachable
+from cityos.runtime.account import Place, reachable
 from cityos.runtime.ports import free_port
-from cityos.runtime.process import Child, Command, run
+from cityos.runtime.process import run
 from cityos.runtime.programs import Program
-from cityos.runtime.records import Records
 from cityos.runtime.secret_file import SecretFile
-from cityos.runtime.service import HOST, log_path, start_service
+from cityos.runtime.service import HOST, Launch, RunningServer
 
 NAME: Final = "postgres"
 DATABASE: Final = "cityos"
@@ -77,13 +76,11 @@ host all all {HOST}/32 scram-sha-256
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresServer:
+class PostgresServer(RunningServer):
     """A running server. ``superuser_url`` is for setting up; the city uses ``url``."""
 
-    home: Path
-    child: Child
-    program: Program
-    port: int
+    stop_s: ClassVar[float] = _STOP_S
+
     folder: Path
     url: str
     superuser_url: str
@@ -91,13 +88,6 @@ class PostgresServer:
     def url_of(self, database: str) -> str:
         """The address of another database of the same owner."""
         return f"{self.url.rpartition('/')[0]}/{database}"
-
-    def stop(self) -> int:
-        return self.child.stop(_STOP_S)
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.child.kill()
 
 
 def start_postgres(
@@ -116,31 +106,24 @@ def start_postgres(
     Raises:
         SetupFailed: no program fits, or the server does not start.
     """
-    records = Records(home)
-    records.clear(NAME, grace_s=_STOP_S)
-    where = place(home, NAME, [NAME])
+    launch = Launch(home, NAME, accounts=[NAME], stop_s=_STOP_S)
+    where = launch.place
     data = where.folder / "data"
     program = _runnable(_fitting(programs, data), where)
-    log = log_path(home, NAME)
     password = secrets.get("postgres superuser")
     _clear_lock(data)
     if not (data / "PG_VERSION").exists():
-        _create(data, program, where, password, log.with_name("postgres-initdb.log"))
+        _create(data, program, where, password, launch.log.with_name("postgres-initdb.log"))
     chosen = free_port(port, _PREFERRED_PORT)
     settings = _SETTINGS.format(port=chosen, durable="on" if durable else "off")
     where.write("data/postgresql.conf", settings)
     where.write("data/pg_hba.conf", _ACCESS)
     superuser_url = f"postgresql://{_SUPERUSER}:{password}@{HOST}:{chosen}/postgres"
-    command = Command(
-        name=NAME,
-        argv=[str(program.path / "postgres"), "-D", str(data)],
-        folder=where.folder,
-        account=where.account,
-        log=log,
+    child = launch.start(
+        [str(program.path / "postgres"), "-D", str(data)],
+        answers=lambda: _answers(superuser_url),
+        within_s=_START_S,
         stop_signals=_STOP_SIGNALS,
-    )
-    child = start_service(
-        command, records=records, answers=lambda: _answers(superuser_url), within_s=_START_S
     )
     own_password = secrets.get("postgres city")
     _ensure_owner(superuser_url, own_password)

@@ -37,6 +37,8 @@ PLAIN_ENVIRONMENT: Final[Mapping[str, str]] = {
 }
 """What servers get: nothing of the person's environment changes how they behave."""
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGKILL)
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -61,7 +63,7 @@ class Command:
     log: Path
     environment: Mapping[str, str] | None = field(default_factory=lambda: PLAIN_ENVIRONMENT)
     variables: Mapping[str, str] = field(default_factory=dict)
-    stop_signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGKILL)
+    stop_signals: Sequence[signal.Signals] = STOP_SIGNALS
 
 
 class Child:

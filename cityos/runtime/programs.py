@@ -49,6 +49,11 @@ def postgres_programs() -> Sequence[Program]:
     return found
 
 
+def broker_programs() -> Sequence[Program]:
+    """mosquitto, then the wheel's broker."""
+    return [*mosquitto_programs(), *rumqttd_programs()]
+
+
 def mosquitto_programs() -> Sequence[Program]:
     return _on_machine("mosquitto")
 

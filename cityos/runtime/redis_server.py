@@ -5,7 +5,6 @@ It holds nothing that cannot be rebuilt, so its memory is bounded by forgetting.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cityos.errors import SetupFailed
-from cityos.runtime.account import place, reachable
+from cityos.runtime.account import reachable
 from cityos.runtime.ports import free_port
-from cityos.runtime.process import Child, Command
 from cityos.runtime.programs import Program
-from cityos.runtime.records import Records
 from cityos.runtime.secret_file import SecretFile
-from cityos.runtime.service import HOST, log_path, start_service
+from cityos.runtime.service import HOST, Launch, RunningServer
 
 NAME: Final = "redis"
 _PREFERRED_PORT: Final = 63790
 _START_S: Final = 20.0
-_STOP_S: Final = 10.0
 
 _SETTINGS: Final = """\
 bind {host}
@@ -49,19 +45,8 @@ loglevel notice
 
 
 @dataclass(frozen=True, slots=True)
-class RedisServer:
-    home: Path
-    child: Child
-    program: Program
-    port: int
+class RedisServer(RunningServer):
     url: str
-
-    def stop(self) -> int:
-        return self.child.stop(_STOP_S)
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.child.kill()
 
 
 def start_redis(
@@ -78,9 +63,8 @@ def start_redis(
             "extra of this project, or set CITYOS_REDIS_URL"
         )
     program = programs[0]
-    records = Records(home)
-    records.clear(NAME, grace_s=_STOP_S)
-    where = place(home, NAME, [NAME])
+    launch = Launch(home, NAME, accounts=[NAME], stop_s=RedisServer.stop_s)
+    where = launch.place
     path = program.path
     if where.account.uid is not None and not reachable(path.parent, where.account):
         path = where.adopt(path, path.name)
@@ -92,17 +76,7 @@ def start_redis(
     )
     file = where.write("redis.conf", settings)
     url = f"redis://:{password}@{HOST}:{chosen}/0"
-    command = Command(
-        name=NAME,
-        argv=[str(path), str(file)],
-        folder=where.folder,
-        account=where.account,
-        log=log_path(home, NAME),
-        stop_signals=(signal.SIGTERM, signal.SIGKILL),
-    )
-    child = start_service(
-        command, records=records, answers=lambda: _answers(url), within_s=_START_S
-    )
+    child = launch.start([str(path), str(file)], answers=lambda: _answers(url), within_s=_START_S)
     return RedisServer(home, child, program, chosen, url)
 
 

@@ -15,20 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from cityos.runtime.account import Account, Place, place, reachable
-from cityos.runtime.broker import MqttBroker, accepts
+from cityos.runtime import broker
+from cityos.runtime.account import Account, Place, reachable
+from cityos.runtime.broker import MqttBroker
 from cityos.runtime.mqtt_access import MqttUser
 from cityos.runtime.ports import free_port
-from cityos.runtime.process import Command
 from cityos.runtime.programs import Program
-from cityos.runtime.records import Records
 from cityos.runtime.secret_file import SecretFile
-from cityos.runtime.service import log_path, start_service
 
-NAME: Final = "mqtt"
 _PREFERRED_PORTS: Final = (1883, 1885)
-_START_S: Final = 20.0
-_STOP_S: Final = 5.0
 
 _RUN: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -81,9 +76,9 @@ def start_rumqttd(
     Raises:
         SetupFailed: it does not start.
     """
-    records = Records(home)
-    records.clear(NAME, grace_s=_STOP_S)
-    where, python = _with_interpreter(place(home, NAME, ["mosquitto"]))
+    launch = broker.launch(home)
+    launch.place, python = _with_interpreter(launch.place)
+    where = launch.place
     package = program.path
     if where.account.uid is not None and not reachable(package, where.account):
         package = where.adopt(package, package.name)
@@ -96,26 +91,9 @@ def start_rumqttd(
         for version, number in (("v4", chosen), ("v5", chosen_v5))
     )
     file = where.write("rumqttd.toml", _ROUTER + listeners)
-    command = Command(
-        name=NAME,
-        argv=[str(python), "-I", "-S", "-c", _RUN, str(package.parent), str(file)],
-        folder=where.folder,
-        account=where.account,
-        log=log_path(home, NAME),
-    )
-    probe = users[0].name
-    child = start_service(
-        command,
-        records=records,
-        answers=lambda: all(
-            accepts(host, number, probe, passwords[probe], version=version)
-            for number, version in ((chosen, 4), (chosen_v5, 5))
-        ),
-        within_s=_START_S,
-    )
-    return MqttBroker(
-        home=home,
-        child=child,
+    return broker.started(
+        launch,
+        [str(python), "-I", "-S", "-c", _RUN, str(package.parent), str(file)],
         program=program,
         host=host,
         port=chosen,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -152,43 +153,54 @@ class Stack:
             )
         if name == REDIS:
             return start_redis(home, programs.redis_programs(), secrets=self._secrets, port=port)
-        return self._start_broker(before if isinstance(before, MqttBroker) else None)
+        return start_broker(
+            home,
+            programs.broker_programs(),
+            users=self._users,
+            secrets=self._secrets,
+            host=self._plan.mqtt_host,
+            port=port or self._plan.mqtt_port,
+            port_v5=before.port_v5 if isinstance(before, MqttBroker) else 0,
+        )
 
-    def _start_broker(self, before: MqttBroker | None) -> MqttBroker:
-        plan = self._plan
-        port = before.port if before else plan.mqtt_port
-        for program in programs.mosquitto_programs():
-            return start_mosquitto(
-                plan.home,
-                program,
-                users=self._users,
-                secrets=self._secrets,
-                host=plan.mqtt_host,
-                port=port,
-            )
-        for program in programs.rumqttd_programs():
-            return start_rumqttd(
-                plan.home,
-                program,
-                users=self._users,
-                secrets=self._secrets,
-                host=plan.mqtt_host,
-                port=port,
-                port_v5=before.port_v5 if before else 0,
-            )
+
+def start_broker(
+    home: Path,
+    found: Sequence[programs.Program],
+    *,
+    users: Sequence[MqttUser],
+    secrets: SecretFile,
+    host: str,
+    port: int = 0,
+    port_v5: int = 0,
+) -> MqttBroker:
+    """Start the first of the programs, of whichever kind; only rumqttd wants ``port_v5``.
+
+    Raises:
+        SetupFailed: there is no program, or the broker does not start.
+    """
+    if not found:
         raise SetupFailed(
             "no MQTT broker found: install the distribution's mosquitto package, or the "
             "'embedded' extra of this project, or set CITYOS_MQTT_URL"
         )
+    start: Callable[..., MqttBroker] = start_mosquitto
+    if _is_rumqttd(found[0]):
+        start = partial(start_rumqttd, port_v5=port_v5)
+    return start(home, found[0], users=users, secrets=secrets, host=host, port=port)
 
 
 def _ports(server: Server) -> set[int]:
     return {server.port, server.port_v5 if isinstance(server, MqttBroker) else server.port}
 
 
+def _is_rumqttd(program: programs.Program) -> bool:
+    return program.path.name == "iotcore"
+
+
 def _origin(server: Server) -> str:
     program = server.program
-    name = "rumqttd" if program.path.name == "iotcore" else program.path.name
+    name = "rumqttd" if _is_rumqttd(program) else program.path.name
     if isinstance(server, PostgresServer):
         name = f"PostgreSQL {program.major}"
     return f"{name} of this machine" if program.origin == "machine" else f"{name} of the wheel"

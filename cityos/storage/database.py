@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cityos.errors import SetupFailed, Unavailable
+from cityos.errors import InvalidRequest, SetupFailed, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _DEADLINES: Final[dict[str, Any]] = {
@@ -125,13 +125,17 @@ def migrate(
     With ``sql_only`` the statements are printed instead of run, for plain PostgreSQL or, with
     ``timescale``, for a server with TimescaleDB; nothing is asked of a server then.
 
+    ``revision`` is where to go, or ``FROM:TO`` with ``sql_only``.
+
     Raises:
+        InvalidRequest: there is no such revision.
         SetupFailed: the server's TimescaleDB is too old.
         Unavailable: the server does not answer.
     """
     # here, not above: it brings 21 MB into every process, and one command needs it
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
@@ -139,4 +143,8 @@ def migrate(
     config.attributes["timescale"] = timescale
     if not sql_only:
         connect(url, "cityos-migrate").close()
-    command.upgrade(config, revision, sql=sql_only)
+    try:
+        command.upgrade(config, revision, sql=sql_only)
+    except CommandError as error:
+        message = f"there is no way to the schema {revision!r}: {error}"
+        raise InvalidRequest(message) from error

@@ -2,7 +2,7 @@
 
 The rule of every table that grows:
 
-- ``raw_message``: 30 days (a setting), dropped by the day.
+- ``raw_block``: 30 days (a setting), dropped by the day.
 - ``observation``: for ever, or as many days as is set, dropped by the week.
 - ``correction``: as many days as ``observation``, counted from the time of the value; of one value
   the first 100 corrections are kept (``CORRECTIONS`` in ``queries``).

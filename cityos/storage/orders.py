@@ -202,14 +202,8 @@ class PostgresOrderBook:
             return [alert_of(*row) for row in connection.execute(_ALERTS, values)]
 
     def alert(self, tenant: str, identifier: str) -> Alert:
-        row = None
-        if "\0" not in identifier:
-            with self._database.connection() as connection:
-                row = connection.execute(_ALERT, (tenant, identifier)).fetchone()
-        if row is None:
-            message = f"no alert {identifier!r} in this city"
-            raise NotFound(message)
-        return alert_of(*row)
+        with self._database.connection() as connection:
+            return alert_of(*_row(connection, _ALERT, tenant, identifier, "alert"))
 
     def _publish(
         self, connection: Connection[TupleRow], key: SituationKey, alert: Alert, now: datetime
@@ -241,16 +235,26 @@ class PostgresOrderBook:
         news.ring(connection, news.DELIVERY)
 
 
+def _row(
+    connection: Connection[TupleRow], query: str, tenant: str, identifier: str, kind: str
+) -> TupleRow:
+    """Return the row of an identifier that may be anything: with NUL in it, it names nothing.
+
+    Raises NotFound.
+    """
+    row = None
+    if "\0" not in identifier:
+        row = connection.execute(query, (tenant, identifier)).fetchone()
+    if row is None:
+        message = f"no {kind} {identifier!r} in this city"
+        raise NotFound(message)
+    return row
+
+
 def _found(
     connection: Connection[TupleRow], query: str, tenant: str, proposal_id: str
 ) -> Proposal:
-    row = None
-    if "\0" not in proposal_id:
-        row = connection.execute(query, (tenant, proposal_id)).fetchone()
-    if row is None:
-        message = f"no proposal {proposal_id!r} in this city"
-        raise NotFound(message)
-    return proposal_of(row)
+    return proposal_of(_row(connection, query, tenant, proposal_id, "proposal"))
 
 
 def _decidable(
@@ -283,12 +287,7 @@ def _endable(
 
     Raises NotFound; Conflict.
     """
-    row = None
-    if "\0" not in identifier:
-        row = connection.execute(_ISSUED, (tenant, identifier)).fetchone()
-    if row is None:
-        message = f"no alert {identifier!r} in this city"
-        raise NotFound(message)
+    row = _row(connection, _ISSUED, tenant, identifier, "alert")
     status, run, ours, service, situation, message_type, sender = row
     if not ours:
         message = f"only its sender, {sender}, can cancel this alert"

@@ -175,7 +175,7 @@ class PostgresObservationWriter:
         newest, late = _newest(batch.values)
         _copy_values(connection, batch, queries.COPY_VALUES, _marks(late))
         self._finish(connection, batch, outcome, newest, batch.values)
-        _touch(outcome, late)
+        outcome.touch(late)
         return outcome
 
     def _store_known(self, connection: Connection[TupleRow], batch: IngestBatch) -> StoreOutcome:
@@ -191,7 +191,7 @@ class PostgresObservationWriter:
             duplicates=len(batch.values) - len(result.new) - len(result.corrected),
         )
         self._finish(connection, batch, outcome, newest, [*result.new, *result.corrected])
-        _touch(outcome, [*(v for v in result.new if id(v) in marks), *result.corrected])
+        outcome.touch([*(v for v in result.new if id(v) in marks), *result.corrected])
         return outcome
 
     def _finish(
@@ -218,7 +218,7 @@ class PostgresObservationWriter:
         if len(moved) < len(newest):  # another node was ahead: stored, and not the newest
             first, stored = _marks(moved), _marks(fresh)
             behind = [v for v in newest.values() if id(v) in stored and id(v) not in first]
-            _touch(outcome, behind)
+            outcome.touch(behind)
 
     def _commit(
         self,
@@ -383,13 +383,3 @@ def _hours(times: Sequence[datetime]) -> list[datetime]:
 
 def _hour(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)
-
-
-def _touch(outcome: StoreOutcome, values: Iterable[CheckedValue]) -> None:
-    """Note the series of values that are stored and are not their newest, each once."""
-    found: dict[str, dict[SeriesKey, None]] = {
-        tenant: dict.fromkeys(keys) for tenant, keys in outcome.touched.items()
-    }
-    for series, *_ in values:
-        found.setdefault(series.tenant, {})[series.key] = None
-    outcome.touched = {tenant: list(keys) for tenant, keys in found.items()}

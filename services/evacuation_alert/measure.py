@@ -88,17 +88,13 @@ class Measure:
         """
         if footing.rung is None:
             return None
-        summary = both(
+        summary = self._said_of(
+            footing.newest,
+            footing.rung,
             "{place} has sent no {quantity} since {time} (last {value}, {threshold_name} "
             "{threshold}): it no longer counts.",
             "{place}の{quantity}は{time}を最後に届いていないため判断に含めない"
             "（最後の値 {value}、{threshold_name} {threshold}）。",
-            place=self.place,
-            quantity=self.quantity,
-            time=moment(footing.newest.at),
-            value=self._amount(footing.newest.value),
-            threshold_name=footing.rung.name,
-            threshold=self._amount(footing.rung.threshold),
         )
         return self._contribution(
             footing.newest, footing.rung, AlertLevel.NONE, summary, footing.level
@@ -125,22 +121,26 @@ class Measure:
         return Contribution(evidence, was)
 
     def _has_reached(self, point: Point, rung: Rung) -> Name:
-        return both(
+        return self._said_of(
+            point,
+            rung,
             "{place}: {quantity} {value} has reached the {threshold_name} {threshold} ({time}).",
             "{place}の{quantity} {value} が{threshold_name} {threshold} に到達（{time}）。",
-            place=self.place,
-            quantity=self.quantity,
-            value=self._amount(point.value),
-            threshold_name=rung.name,
-            threshold=self._amount(rung.threshold),
-            time=moment(point.at),
         )
 
     def _is_still_over(self, point: Point, rung: Rung) -> Name:
-        return both(
+        return self._said_of(
+            point,
+            rung,
             "{place}: {quantity} {value} is still at or above the {threshold_name} {threshold} "
             "({time}).",
             "{place}の{quantity} {value} は引き続き{threshold_name} {threshold} 以上（{time}）。",
+        )
+
+    def _said_of(self, point: Point, rung: Rung, en: str, ja: str) -> Name:
+        return both(
+            en,
+            ja,
             place=self.place,
             quantity=self.quantity,
             value=self._amount(point.value),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,13 +21,7 @@ from cityos.storage.news import AlertNews, AlertNotice
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
+from tests.alert_path import AlertPath
 
 
 def level(value: float, minute: int = 0) -> object:

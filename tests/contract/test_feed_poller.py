@@ -25,7 +25,8 @@ from cityos.domain.observation import Observation
 from cityos.errors import InvalidRequest, Unavailable
 from cityos.ingest.feed_source import FeedSource
 from cityos.ingest.feeds import FeedPoller
-from cityos.ingest.listener import BatchClient, BrokerAddress, Listener
+from cityos.ingest.listener import BrokerAddress, Listener
+from cityos.ingest.mqtt_clients import BatchClient
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.contract import Fetch, Receipt
 from cityos.runtime.mqtt_access import INGEST
@@ -533,27 +534,22 @@ def test_an_address_that_is_no_source(url: str) -> None:
 def test_telegrams_arrive_over_a_real_broker(source: Source, mqtt_broker: Any) -> None:
     source.list_telegrams(1, 2, 3)
     source.come()
-    ready = threading.Event()
-
-    def on_state(up: bool, _why: str) -> None:
-        if up:
-            ready.set()
-
+    states: list[bool] = []
     listener = Listener(
         BatchClient("feeds-test"),
         BrokerAddress.of(mqtt_broker.url_for(INGEST.name)),
-        on_state=on_state,
+        on_state=lambda up, _why: states.append(up),
     )
-    listener.start()
     publisher = MqttPublisher(mqtt_broker.url_for("feeds"), client_id="feeds-test-publisher")
     try:
-        assert ready.wait(10)
+        until(lambda: not listener.wait(0.1) and states == [True])
         with polling(source, broker=publisher):
             arrived: list[Any] = []
-            while len(arrived) < 3:
-                arrival = listener.arrivals.get(timeout=10)
-                arrived += arrival.messages
-                listener.acknowledge([arrival])
+            end = time.monotonic() + 10
+            while len(arrived) < 3 and time.monotonic() < end:
+                came = listener.wait(0.1)
+                arrived += [message for arrival in came for message in arrival.messages]
+                listener.acknowledge(came)
         assert arrived == [(TOPIC.encode(), TELEGRAM)] * 3
     finally:
         publisher.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -10,7 +13,8 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cityos.ingest.listener import Arrival, BatchClient, BrokerAddress, Listener, StockClient
+from cityos.ingest.listener import BrokerAddress, Listener
+from cityos.ingest.mqtt_clients import Arrival, BatchClient, StockClient
 from cityos.ingest.packets import split
 from cityos.runtime.broker import MqttBroker
 from cityos.runtime.ports import free_port
@@ -166,19 +170,6 @@ def test_what_is_published_while_we_are_away_is_waiting(
     assert payloads(start_listener().arrived(len(sent))) == sent
 
 
-def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(
-    start_listener: Start, vendor: Vendor
-) -> None:
-    listener = start_listener()
-    vendor.publish(b"x")
-    stale = listener.arrived(1, acknowledge=False)
-    listener.client.connection_number += 1  # as a reconnect does
-    listener.listener.acknowledge(stale)
-    listener.pump(0.3)
-    listener.vanish()
-    assert payloads(start_listener().arrived(1, timeout_s=5)) == [b"x"]
-
-
 def test_a_wrong_password_is_said_and_does_not_end_the_process(mqtt_broker: MqttBroker) -> None:
     states: list[tuple[bool, str]] = []
     address = BrokerAddress.of(mqtt_broker.url_for("ingest", version=4))
@@ -223,7 +214,7 @@ def test_a_lost_connection_is_made_again(start_listener: Start, vendor: Vendor) 
     assert payloads(listener.arrived(1)) == [b"meanwhile"]
 
 
-def test_a_broker_that_is_not_there_is_said_and_tried_again_later() -> None:
+def test_a_broker_that_is_not_there_is_said_once_and_tried_again() -> None:
     states: list[str] = []
     nobody = BrokerAddress("127.0.0.1", free_port(), "ingest", "x", tls=False)
     listener = Listening(
@@ -231,7 +222,71 @@ def test_a_broker_that_is_not_there_is_said_and_tried_again_later() -> None:
             BatchClient("nobody"), nobody, on_state=lambda up, why: states.append(f"{up}: {why}")
         )
     )
-    listener.pump(0.6)
+    listener.pump(2.5)
     assert states == ["False: Connection refused"]
-    listener.pump(until=lambda: len(states) > 1)
-    assert len(states) == 2
+
+
+CONNACK, SUBACK = b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00"
+
+
+class Strange:
+    """A broker that answers to each packet as it is told, and counts who comes."""
+
+    def __init__(self, *answers: bytes, close: bool = False) -> None:
+        self.answers, self.close = answers, close
+        self.connections = 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.server.accept()
+                self.connections += 1
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for answer in self.answers:
+                connection.recv(4096)
+                connection.sendall(answer)
+            while not self.close and connection.recv(4096):
+                pass
+        connection.close()
+
+    def hear(self, timeout_s: float) -> list[str]:
+        """What a listener says of it in this time."""
+        states: list[str] = []
+        listener = Listener(
+            BatchClient("strange"),
+            BrokerAddress("127.0.0.1", self.server.getsockname()[1], "ingest", "x", tls=False),
+            on_state=lambda up, why: states.append(f"{up} {why}"),
+        )
+        Listening(listener).pump(timeout_s)
+        listener.stop()
+        self.server.close()
+        return states
+
+
+def test_a_refused_subscription_is_no_success() -> None:
+    (state,) = Strange(CONNACK, SUBACK + b"\x87").hear(0.8)
+    assert state == "False it does not let us subscribe: Not authorized"
+
+
+def test_less_than_every_message_at_least_once_is_no_subscription() -> None:
+    (state,) = Strange(CONNACK, SUBACK + b"\x00").hear(0.8)
+    assert state.startswith("False it does not let us subscribe")
+
+
+@pytest.mark.parametrize("last_words", [b"", b"\xe0\x01\x97", b"\x30\xff\xff\xff\xff\xff"])
+def test_a_broker_that_always_ends_the_connection_is_not_stormed(last_words: bytes) -> None:
+    """Silent, with a DISCONNECT of its own, or with bytes that are no MQTT."""
+    broker = Strange(CONNACK, SUBACK + b"\x01" + last_words, close=True)
+    states = broker.hear(2.5)
+    assert 1 <= broker.connections <= 3
+    assert len(states) <= 2 * broker.connections
+
+
+def test_a_broker_that_says_nothing_is_given_up() -> None:
+    (state,) = Strange().hear(5.5)
+    assert state == "False it does not answer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -106,22 +105,6 @@ def test_two_followers_hear_the_same(make_bus: Callable[[], RedisLiveBus]) -> No
         teller.publish(f"city-{number % 2}", [_latest(float(number))])
 
     assert _values(one.follow(0.1)) == _values(two.follow(0.1)) == [float(n) for n in range(20)]
-
-
-def test_the_state_of_a_city_is_one_hash(
-    make_bus: Callable[[], RedisLiveBus], redis_url: str
-) -> None:
-    teller = make_bus()
-    for number in (1.0, 2.0):
-        teller.publish("yaizu", [_latest(number)])
-
-    with redis.Redis.from_url(redis_url) as client:
-        state = client.hgetall("cityos:latest:yaizu")
-    assert isinstance(state, dict)
-    [(field, document)] = state.items()
-    assert field == b"urn:ngsi-ld:Bus:yaizu:1|position|"
-    assert json.loads(document)["value"] == 2.0
-    assert json.loads(document)["observed_at"] == "2026-11-22T01:02:03.456789Z"
 
 
 def test_a_follower_that_fell_behind_is_told(make_bus: Callable[..., RedisLiveBus]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,26 +14,11 @@ from cityos.domain.occasion import Actual, Exercise
 from cityos.domain.proposal import ORDER_VALID_FOR, Proposal, ProposalState
 from cityos.errors import Conflict, NotFound
 from cityos.testing import builders as a
-from tests.alert_path import CHANNELS, ISSUER, AlertPath, alert_path
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
-
-
-def proposed(city: AlertPath, level: AlertLevel = AlertLevel.EVACUATE, **rest: Any) -> Proposal:
-    occasion, tenant = rest.pop("occasion", None), rest.pop("tenant", "town")
-    proposal = city.propose(
-        a.assessment("flood/x", level, city.clock.now(), **rest), occasion=occasion, tenant=tenant
-    )
-    assert proposal is not None
-    return proposal
+from tests.alert_path import CHANNELS, ISSUER, AlertPath
 
 
 def test_an_approved_proposal_becomes_an_alert_in_force(city: AlertPath) -> None:
-    proposal = proposed(city)
+    proposal = city.proposed()
     city.clock.advance(60)
     alert = city.orders.approve(
         "town", proposal.id, issuer=ISSUER, by="key-7", note="seen", now=city.clock.now()
@@ -58,7 +42,7 @@ def test_an_approved_proposal_becomes_an_alert_in_force(city: AlertPath) -> None
 def test_the_chain_is_alert_update_cancel_and_closes_the_situation(city: AlertPath) -> None:
     chain = []
     for level in (AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE):
-        chain.append(city.approve(proposed(city, level)))
+        chain.append(city.approve(city.proposed(level)))
         city.clock.advance(60)
     alert, update, cancel = chain
     assert [one.message_type.value for one in chain] == ["Alert", "Update", "Cancel"]
@@ -73,21 +57,21 @@ def test_the_chain_is_alert_update_cancel_and_closes_the_situation(city: AlertPa
 
 def test_the_next_flood_starts_a_new_chain(city: AlertPath) -> None:
     for level in (AlertLevel.EVACUATE, AlertLevel.NONE, AlertLevel.EVACUATE):
-        last = city.approve(proposed(city, level))
+        last = city.approve(city.proposed(level))
         city.clock.advance(60)
     assert last.message_type is MessageType.ALERT
     assert last.references == ()
 
 
 def test_an_order_ends_by_itself(city: AlertPath) -> None:
-    alert = city.approve(proposed(city))
+    alert = city.approve(city.proposed())
     assert city.orders.alerts("town", in_force_at=alert.sent + ORDER_VALID_FOR) == []
 
 
 def test_a_rejected_proposal_stays_rejected_and_the_service_is_not_asked_again(
     city: AlertPath,
 ) -> None:
-    proposal = proposed(city)
+    proposal = city.proposed()
     rejected = city.orders.reject(
         "town", proposal.id, by="key-7", note="gauge is broken", now=city.clock.now()
     )
@@ -100,8 +84,8 @@ def test_a_rejected_proposal_stays_rejected_and_the_service_is_not_asked_again(
 
 
 def test_rejecting_an_update_leaves_the_order_in_force(city: AlertPath) -> None:
-    alert = city.approve(proposed(city, AlertLevel.ELDERLY_EVACUATE))
-    update = proposed(city, AlertLevel.EVACUATE)
+    alert = city.approve(city.proposed(AlertLevel.ELDERLY_EVACUATE))
+    update = city.proposed(AlertLevel.EVACUATE)
     city.orders.reject("town", update.id, by="k", note="", now=city.clock.now())
     assert city.orders.alerts("town", in_force_at=city.clock.now()) == [alert]
 
@@ -109,7 +93,7 @@ def test_rejecting_an_update_leaves_the_order_in_force(city: AlertPath) -> None:
 @pytest.mark.parametrize("first", ["approve", "reject"])
 @pytest.mark.parametrize("then", ["approve", "reject"])
 def test_a_proposal_is_decided_once(city: AlertPath, first: str, then: str) -> None:
-    proposal = proposed(city)
+    proposal = city.proposed()
     _decide(city, first, proposal)
     with pytest.raises(Conflict, match=r"approved already|rejected already"):
         _decide(city, then, proposal)
@@ -118,22 +102,22 @@ def test_a_proposal_is_decided_once(city: AlertPath, first: str, then: str) -> N
 
 @pytest.mark.parametrize("decision", ["approve", "reject"])
 def test_an_older_proposal_says_that_a_newer_one_is_there(city: AlertPath, decision: str) -> None:
-    old = proposed(city, AlertLevel.ELDERLY_EVACUATE)
-    new = proposed(city, AlertLevel.EVACUATE)
+    old = city.proposed(AlertLevel.ELDERLY_EVACUATE)
+    new = city.proposed(AlertLevel.EVACUATE)
     with pytest.raises(Conflict, match="a newer assessment"):
         _decide(city, decision, old)
     assert city.orders.proposal("town", new.id).state is ProposalState.PENDING
 
 
 def test_a_proposal_whose_situation_has_closed_cannot_be_approved(city: AlertPath) -> None:
-    proposal = proposed(city)
+    proposal = city.proposed()
     city.propose(a.assessment("flood/x", AlertLevel.NONE))
     with pytest.raises(Conflict, match="a newer assessment"):
         city.approve(proposal)
 
 
 def test_of_two_officials_one_decides(city: AlertPath) -> None:
-    proposal = proposed(city)
+    proposal = city.proposed()
     outcomes: list[str] = []
     together = threading.Barrier(2)
 
@@ -155,16 +139,16 @@ def test_of_two_officials_one_decides(city: AlertPath) -> None:
 
 
 def test_an_update_is_never_older_than_what_it_refers_to(city: AlertPath) -> None:
-    alert = city.approve(proposed(city, AlertLevel.ELDERLY_EVACUATE))
+    alert = city.approve(city.proposed(AlertLevel.ELDERLY_EVACUATE))
     city.clock.advance(-3600)  # the server's clock was set back
-    update = city.approve(proposed(city, AlertLevel.EVACUATE))
+    update = city.approve(city.proposed(AlertLevel.EVACUATE))
     assert update.sent > alert.sent
     assert city.orders.alerts("town") == [update, alert]
 
 
 def test_another_citys_proposals_and_alerts_do_not_exist_here(city: AlertPath) -> None:
     city.add_tenant("village")
-    proposal = proposed(city)
+    proposal = city.proposed()
     for call in (
         lambda: city.orders.proposal("village", proposal.id),
         lambda: city.approve(proposal, tenant="village"),
@@ -218,7 +202,7 @@ def test_alerts_are_paged_without_gaps_or_repeats(city: AlertPath) -> None:
 def test_ours_and_other_authorities_alerts_can_be_told_apart(city: AlertPath) -> None:
     theirs = a.alert("jma-1")
     city.hear(theirs)
-    ours = city.approve(proposed(city))
+    ours = city.approve(city.proposed())
     assert city.orders.alerts("town", ours=True) == [ours]
     assert city.orders.alerts("town", ours=False) == [theirs]
     assert len(city.orders.alerts("town")) == 2
@@ -237,8 +221,8 @@ def test_a_replayed_telegram_does_not_hide_the_real_one(city: AlertPath) -> None
 
 
 def test_exercises_are_not_among_the_actual_alerts(city: AlertPath) -> None:
-    drill = city.approve(proposed(city, occasion=Exercise("drill")))
-    real = city.approve(proposed(city))
+    drill = city.approve(city.proposed(occasion=Exercise("drill")))
+    real = city.approve(city.proposed())
     assert isinstance(drill, ExerciseAlert)
     assert city.orders.alerts("town") == [real]
     assert city.orders.alerts("town", status="Exercise") == [drill]

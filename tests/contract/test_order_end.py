@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,22 +13,7 @@ from cityos.domain.proposal import ORDER_VALID_FOR, RENEW_BEFORE, Proposal, Prop
 from cityos.errors import Conflict, NotFound
 from cityos.storage.renewals import PostgresRenewals
 from cityos.testing import builders as a
-from tests.alert_path import CHANNELS, ISSUER, AlertPath, alert_path
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
-
-
-def proposed(city: AlertPath, level: AlertLevel = AlertLevel.EVACUATE, **rest: Any) -> Proposal:
-    occasion = rest.pop("occasion", None)
-    proposal = city.propose(
-        a.assessment("flood/x", level, city.clock.now(), **rest), occasion=occasion
-    )
-    assert proposal is not None
-    return proposal
+from tests.alert_path import CHANNELS, ISSUER, AlertPath
 
 
 def end(
@@ -46,8 +29,8 @@ def pending(city: AlertPath) -> list[Proposal]:
 
 
 def test_an_official_ends_an_order_that_nobody_proposed_to_lift(city: AlertPath) -> None:
-    alert = city.approve(proposed(city, AlertLevel.ELDERLY_EVACUATE))
-    update = city.approve(proposed(city, AlertLevel.EVACUATE))
+    alert = city.approve(city.proposed(AlertLevel.ELDERLY_EVACUATE))
+    update = city.approve(city.proposed(AlertLevel.EVACUATE))
     city.clock.advance(60)
     cancel = end(city, update, reason="the gauge is broken")
     assert isinstance(cancel, ActualAlert)
@@ -73,8 +56,8 @@ def test_an_official_ends_an_order_that_nobody_proposed_to_lift(city: AlertPath)
 
 
 def test_an_order_is_ended_once(city: AlertPath) -> None:
-    alert = city.approve(proposed(city, AlertLevel.ELDERLY_EVACUATE))
-    update = city.approve(proposed(city, AlertLevel.EVACUATE))
+    alert = city.approve(city.proposed(AlertLevel.ELDERLY_EVACUATE))
+    update = city.approve(city.proposed(AlertLevel.EVACUATE))
     with pytest.raises(Conflict, match=f"{update.identifier} has taken its place"):
         end(city, alert)
     cancel = end(city, update)
@@ -87,18 +70,18 @@ def test_an_order_is_ended_once(city: AlertPath) -> None:
 
 
 def test_what_has_been_lifted_or_has_expired_cannot_be_ended(city: AlertPath) -> None:
-    alert = city.approve(proposed(city))
+    alert = city.approve(city.proposed())
     city.clock.advance(ORDER_VALID_FOR.total_seconds())
     with pytest.raises(Conflict, match="it expired at 2026-09-02T12:00"):
         end(city, alert)
-    city.approve(proposed(city, AlertLevel.NONE))
+    city.approve(city.proposed(AlertLevel.NONE))
     with pytest.raises(Conflict, match="ended already"):
         end(city, alert)
 
 
 def test_only_this_citys_orders_can_be_ended(city: AlertPath) -> None:
     city.add_tenant("village")
-    theirs, ours = a.alert("jma-1"), city.approve(proposed(city))
+    theirs, ours = a.alert("jma-1"), city.approve(city.proposed())
     city.hear(theirs)
     with pytest.raises(Conflict, match=r"only its sender, authority\.example\.jp"):
         end(city, theirs)
@@ -111,8 +94,8 @@ def test_only_this_citys_orders_can_be_ended(city: AlertPath) -> None:
 
 
 def test_an_exercise_is_ended_as_an_exercise_and_the_real_order_stands(city: AlertPath) -> None:
-    drill = city.approve(proposed(city, occasion=Exercise("drill")))
-    real = city.approve(proposed(city))
+    drill = city.approve(city.proposed(occasion=Exercise("drill")))
+    real = city.approve(city.proposed())
     cancel = end(city, drill)
     assert isinstance(cancel, ExerciseAlert)
     assert (cancel.run, cancel.references) == ("drill", (drill.reference,))
@@ -125,21 +108,21 @@ def test_an_exercise_is_ended_as_an_exercise_and_the_real_order_stands(city: Ale
 
 
 def test_a_rejected_stand_down_does_not_keep_the_order(city: AlertPath) -> None:
-    alert = city.approve(proposed(city))
-    lifting = proposed(city, AlertLevel.NONE)
+    alert = city.approve(city.proposed())
+    lifting = city.proposed(AlertLevel.NONE)
     city.orders.reject("town", lifting.id, by="k", note="not yet", now=city.clock.now())
     assert city.orders.alerts("town", in_force_at=city.clock.now()) == [alert]
     end(city, alert)
     assert city.rows("SELECT * FROM situation") == []
-    assert proposed(city).revision == 4  # the water rises again: the usual course
+    assert city.proposed().revision == 4  # the water rises again: the usual course
 
 
 @pytest.mark.parametrize("level", [AlertLevel.NONE, AlertLevel.ELDERLY_EVACUATE])
 def test_what_waited_for_the_order_needs_no_decision_any_more(
     city: AlertPath, level: AlertLevel
 ) -> None:
-    alert = city.approve(proposed(city))
-    waiting = proposed(city, level)
+    alert = city.approve(city.proposed())
+    waiting = city.proposed(level)
     end(city, alert)
     assert city.orders.proposal("town", waiting.id).state is ProposalState.SUPERSEDED
     with pytest.raises(Conflict, match="a newer assessment"):
@@ -147,56 +130,56 @@ def test_what_waited_for_the_order_needs_no_decision_any_more(
 
 
 def test_after_the_end_only_a_rise_is_proposed(city: AlertPath) -> None:
-    end(city, city.approve(proposed(city)))
+    end(city, city.approve(city.proposed()))
     for level in (AlertLevel.EVACUATE, AlertLevel.ELDERLY_EVACUATE, AlertLevel.ELDERLY_EVACUATE):
         same = a.assessment("flood/x", level, headline=a.name("in other words"))
         assert city.propose(same) is None
     assert city.rows("SELECT level, peak, in_force FROM situation") == [(3, 4, None)]
-    again = proposed(city, AlertLevel.EVACUATE, headline=a.name("in other words"))
+    again = city.proposed(AlertLevel.EVACUATE, headline=a.name("in other words"))
     assert pending(city) == [again]
     # and from there on everything takes its usual course
     alert = city.approve(again)
     assert (alert.message_type, alert.references) == (MessageType.ALERT, ())
-    update = city.approve(proposed(city, AlertLevel.ELDERLY_EVACUATE))
+    update = city.approve(city.proposed(AlertLevel.ELDERLY_EVACUATE))
     assert update.references == (alert.reference,)
 
 
 def test_after_the_end_a_situation_that_is_over_closes_in_silence(city: AlertPath) -> None:
-    end(city, city.approve(proposed(city)))
+    end(city, city.approve(city.proposed()))
     assert city.propose(a.assessment("flood/x", AlertLevel.NONE)) is None
     assert city.rows("SELECT * FROM situation") == []
-    assert city.approve(proposed(city)).message_type is MessageType.ALERT
+    assert city.approve(city.proposed()).message_type is MessageType.ALERT
 
 
 def test_a_rise_that_was_proposed_before_the_end_still_waits(city: AlertPath) -> None:
-    order = city.approve(proposed(city))
-    rise = proposed(city, AlertLevel.EMERGENCY_SAFETY)
+    order = city.approve(city.proposed())
+    rise = city.proposed(AlertLevel.EMERGENCY_SAFETY)
     end(city, order)
     assert pending(city) == [rise]
-    in_new_words = proposed(city, AlertLevel.EMERGENCY_SAFETY, headline=a.name("in new words"))
+    in_new_words = city.proposed(AlertLevel.EMERGENCY_SAFETY, headline=a.name("in new words"))
     assert pending(city) == [in_new_words]
     alert = city.approve(in_new_words)
     assert (alert.message_type, alert.level) == (MessageType.ALERT, AlertLevel.EMERGENCY_SAFETY)
 
 
 def test_a_proposed_rise_that_is_over_is_not_asked_about(city: AlertPath) -> None:
-    order = city.approve(proposed(city))
-    proposed(city, AlertLevel.EMERGENCY_SAFETY)
+    order = city.approve(city.proposed())
+    city.proposed(AlertLevel.EMERGENCY_SAFETY)
     end(city, order)
     assert city.propose(a.assessment("flood/x", AlertLevel.EVACUATE)) is None
     assert pending(city) == []
 
 
 def test_an_order_given_on_a_rise_that_waited_is_lifted_as_usual(city: AlertPath) -> None:
-    order = city.approve(proposed(city))
-    rise = proposed(city, AlertLevel.EMERGENCY_SAFETY)
+    order = city.approve(city.proposed())
+    rise = city.proposed(AlertLevel.EMERGENCY_SAFETY)
     end(city, order)
     alert = city.approve(rise)
-    assert city.approve(proposed(city, AlertLevel.NONE)).references == (alert.reference,)
+    assert city.approve(city.proposed(AlertLevel.NONE)).references == (alert.reference,)
 
 
 def test_of_two_officials_one_ends_the_order(city: AlertPath) -> None:
-    alert = city.approve(proposed(city))
+    alert = city.approve(city.proposed())
     outcomes: list[str] = []
     together = threading.Barrier(2)
 
@@ -217,14 +200,14 @@ def test_of_two_officials_one_ends_the_order(city: AlertPath) -> None:
 
 
 def test_the_end_is_never_older_than_the_order(city: AlertPath) -> None:
-    alert = city.approve(proposed(city))
+    alert = city.approve(city.proposed())
     city.clock.advance(-3600)  # the server's clock was set back
     assert end(city, alert).sent > alert.sent
 
 
 def test_an_order_that_was_ended_is_not_renewed(city: AlertPath) -> None:
     renewals = PostgresRenewals(city.database)
-    alert = city.approve(proposed(city))
+    alert = city.approve(city.proposed())
     city.clock.advance((ORDER_VALID_FOR - RENEW_BEFORE).total_seconds())
     ((_, renewal),) = renewals.propose_due(city.clock.now())
     end(city, alert)

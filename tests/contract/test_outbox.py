@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise, Occasion
+from cityos.domain.occasion import Exercise
 from cityos.domain.proposal import ORDER_VALID_FOR
 from cityos.ports import Outbox
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
-
-
-def issue(
-    city: AlertPath,
-    level: AlertLevel = AlertLevel.EVACUATE,
-    key: str = "flood/x",
-    occasion: Occasion | None = None,
-) -> Alert:
-    city.clock.advance(1)
-    proposal = city.propose(a.assessment(key, level, city.clock.now()), occasion=occasion)
-    assert proposal is not None
-    return city.approve(proposal)
+from tests.alert_path import AlertPath
 
 
 def deliver(outbox: Outbox, city: AlertPath, channel: str = "mqtt") -> str:
@@ -48,7 +28,7 @@ def fail(outbox: Outbox, city: AlertPath, retry_in_s: float = 60) -> None:
 
 
 def test_every_channel_gets_every_alert_once(city: AlertPath) -> None:
-    alerts = [issue(city), issue(city, key="flood/y")]
+    alerts = [city.issue(), city.issue(key="flood/y")]
     outbox = city.outbox()
     for channel in ("mqtt", "sse"):
         assert [deliver(outbox, city, channel) for _ in range(3)] == [
@@ -58,7 +38,7 @@ def test_every_channel_gets_every_alert_once(city: AlertPath) -> None:
 
 
 def test_a_delivery_carries_what_the_channel_needs(city: AlertPath) -> None:
-    alert = issue(city, occasion=Exercise("drill"))
+    alert = city.issue(occasion=Exercise("drill"))
     with city.outbox().take("mqtt", city.clock.now()) as delivery:
         assert delivery is not None
         assert (delivery.tenant, delivery.channel, delivery.situation, delivery.attempts) == (
@@ -71,7 +51,7 @@ def test_a_delivery_carries_what_the_channel_needs(city: AlertPath) -> None:
 
 
 def test_an_error_leaves_it_to_be_delivered_again(city: AlertPath) -> None:
-    alert = issue(city)
+    alert = city.issue()
     outbox = city.outbox()
     with pytest.raises(ConnectionError), outbox.take("mqtt", city.clock.now()):
         raise ConnectionError
@@ -79,7 +59,7 @@ def test_an_error_leaves_it_to_be_delivered_again(city: AlertPath) -> None:
 
 
 def test_a_failure_waits_until_its_time(city: AlertPath) -> None:
-    alert = issue(city)
+    alert = city.issue()
     outbox = city.outbox()
     fail(outbox, city, retry_in_s=60)
     assert deliver(outbox, city) == ""
@@ -92,10 +72,10 @@ def test_a_failure_waits_until_its_time(city: AlertPath) -> None:
 
 def test_a_later_message_of_a_situation_never_overtakes(city: AlertPath) -> None:
     chain = [
-        issue(city, level).identifier
+        city.issue(level).identifier
         for level in (AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE)
     ]
-    other = issue(city, key="flood/y").identifier
+    other = city.issue(key="flood/y").identifier
     outbox = city.outbox()
     fail(outbox, city)
     assert [deliver(outbox, city) for _ in range(2)] == [other, ""]
@@ -104,9 +84,9 @@ def test_a_later_message_of_a_situation_never_overtakes(city: AlertPath) -> None
 
 
 def test_a_situation_that_is_being_delivered_is_left_alone(city: AlertPath) -> None:
-    issue(city, AlertLevel.ELDERLY_EVACUATE)
-    issue(city, AlertLevel.EVACUATE)
-    other = issue(city, key="flood/y").identifier
+    city.issue(AlertLevel.ELDERLY_EVACUATE)
+    city.issue(AlertLevel.EVACUATE)
+    other = city.issue(key="flood/y").identifier
     with city.outbox().take("mqtt", city.clock.now()) as mine:
         assert mine is not None
         with city.outbox().take("mqtt", city.clock.now()) as theirs:
@@ -117,14 +97,14 @@ def test_a_situation_that_is_being_delivered_is_left_alone(city: AlertPath) -> N
 
 
 def test_actual_alerts_go_before_exercises(city: AlertPath) -> None:
-    drill = issue(city, occasion=Exercise("drill")).identifier
-    real = issue(city).identifier
+    drill = city.issue(occasion=Exercise("drill")).identifier
+    real = city.issue().identifier
     outbox = city.outbox()
     assert [deliver(outbox, city) for _ in range(2)] == [real, drill]
 
 
 def test_a_clock_that_was_set_back_holds_nothing_up(city: AlertPath) -> None:
-    alert = issue(city)
+    alert = city.issue()
     outbox = city.outbox()
     fail(outbox, city)
     city.clock.advance(-7 * 86_400)
@@ -132,7 +112,7 @@ def test_a_clock_that_was_set_back_holds_nothing_up(city: AlertPath) -> None:
 
 
 def test_a_channel_that_is_back_need_not_wait(city: AlertPath) -> None:
-    alert = issue(city)
+    alert = city.issue()
     outbox = city.outbox()
     fail(outbox, city)
     outbox.retry_now("sse")
@@ -143,9 +123,9 @@ def test_a_channel_that_is_back_need_not_wait(city: AlertPath) -> None:
 
 def test_what_stands_is_the_last_delivered_message_of_every_situation(city: AlertPath) -> None:
     outbox = city.outbox()
-    issue(city, AlertLevel.ELDERLY_EVACUATE)
-    update = issue(city, AlertLevel.EVACUATE)
-    other = issue(city, key="flood/y", occasion=Exercise("drill"))
+    city.issue(AlertLevel.ELDERLY_EVACUATE)
+    update = city.issue(AlertLevel.EVACUATE)
+    other = city.issue(key="flood/y", occasion=Exercise("drill"))
     assert outbox.standing("mqtt", city.clock.now()) == []
     for _ in range(3):
         deliver(outbox, city)
@@ -153,7 +133,7 @@ def test_what_stands_is_the_last_delivered_message_of_every_situation(city: Aler
     assert [one.alert for one in standing] == [update, other]
     assert [one.situation for one in standing] == ["flood/x", "flood/y"]
     assert outbox.standing("sse", city.clock.now()) == []
-    cancel = issue(city, AlertLevel.NONE)
+    cancel = city.issue(AlertLevel.NONE)
     # until the Cancel is out nothing may be said again: it would come after what follows it
     assert [one.alert for one in outbox.standing("mqtt", city.clock.now())] == [other]
     deliver(outbox, city)
@@ -165,15 +145,15 @@ def test_a_new_chain_takes_the_place_of_the_cancel_that_ended_the_old_one(
 ) -> None:
     outbox = city.outbox()
     for level in (AlertLevel.EVACUATE, AlertLevel.NONE, AlertLevel.EVACUATE):
-        last = issue(city, level)
+        last = city.issue(level)
         deliver(outbox, city)
     assert [one.alert for one in outbox.standing("mqtt", city.clock.now())] == [last]
 
 
 def test_what_has_expired_is_told_once_for_every_interval(city: AlertPath) -> None:
     outbox = city.outbox()
-    issue(city, AlertLevel.ELDERLY_EVACUATE)
-    last = issue(city, AlertLevel.EVACUATE)
+    city.issue(AlertLevel.ELDERLY_EVACUATE)
+    last = city.issue(AlertLevel.EVACUATE)
     for _ in range(2):
         deliver(outbox, city)
     end = last.sent + ORDER_VALID_FOR
@@ -187,8 +167,8 @@ def test_what_has_expired_is_told_once_for_every_interval(city: AlertPath) -> No
 def test_the_backlog_says_how_many_wait_and_for_how_long(city: AlertPath) -> None:
     outbox = city.outbox()
     assert outbox.backlog(city.clock.now()) == {}
-    issue(city)
-    issue(city, key="flood/y")
+    city.issue()
+    city.issue(key="flood/y")
     city.clock.advance(30)
     deliver(outbox, city, "sse")
     backlog = outbox.backlog(city.clock.now())

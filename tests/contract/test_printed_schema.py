@@ -10,9 +10,11 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from cityos.errors import InvalidRequest
 from cityos.storage import database
 from tests.series_store import NOON, has_timescale, series_store
 
+FIRST: Final = "0001_first_city"
 _FUNCTIONS: Final[LiteralString] = """
 SELECT proname, pg_get_functiondef(p.oid) FROM pg_proc p
 JOIN pg_language l ON l.oid = p.prolang
@@ -27,10 +29,33 @@ SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1
 """
 
 
-def printed(capsys: pytest.CaptureFixture[str], *, timescale: bool) -> str:
+def printed(capsys: pytest.CaptureFixture[str], *, timescale: bool, revision: str = "head") -> str:
     capsys.readouterr()
-    database.migrate("postgresql://", sql_only=True, timescale=timescale)
+    database.migrate("postgresql://", sql_only=True, timescale=timescale, revision=revision)
     return capsys.readouterr().out
+
+
+def test_the_step_that_is_printed_keeps_what_a_store_has(
+    new_database: Callable[[], str], capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    with psycopg.connect(database_url) as migrated:
+        expected, timescale = schema(migrated), has_timescale(migrated)
+    url = new_database()
+    database.migrate(url, revision=FIRST)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT make_room_for_raw_messages(ARRAY[%s])", (NOON,))
+        connection.execute("INSERT INTO raw_message VALUES (7, %s, 1, 'x')", (NOON,))
+        step = printed(capsys, timescale=timescale, revision=f"{FIRST}:head")
+        connection.execute(step.encode())
+        kept = connection.execute("SELECT id, payload FROM raw_message").fetchall()
+        assert kept == [(7, b"x")]
+        connection.execute("SELECT drop_raw_messages_before('infinity')")
+        assert schema(connection) == expected
+
+
+def test_a_schema_that_there_never_was_is_said() -> None:
+    with pytest.raises(InvalidRequest, match="no way to the schema '0000:head'"):
+        database.migrate("postgresql://", sql_only=True, revision="0000:head")
 
 
 def schema(connection: Connection) -> list[list[tuple[Any, ...]]]:

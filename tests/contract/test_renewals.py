@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,27 +18,15 @@ from cityos.domain.occasion import Exercise
 from cityos.domain.proposal import ORDER_VALID_FOR, RENEW_BEFORE, Proposal, ProposalState
 from cityos.storage.renewals import PostgresRenewals
 from cityos.testing import builders as a
-from tests.alert_path import ISSUER, AlertPath, alert_path
+from tests.alert_path import ISSUER, AlertPath
 
 HOUR_S = 3600.0
 DRILL = Exercise("drill")
 
 
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
-
-
-def proposed(city: AlertPath, level: AlertLevel = AlertLevel.EVACUATE, **rest: Any) -> Proposal:
-    proposal = city.propose(a.assessment("flood/x", level, city.clock.now()), **rest)
-    assert proposal is not None
-    return proposal
-
-
 def ordered(city: AlertPath, **rest: Any) -> Alert:
     """Level 4 is in force."""
-    return city.approve(proposed(city, **rest))
+    return city.approve(city.proposed(**rest))
 
 
 def due(city: AlertPath) -> list[Proposal]:
@@ -147,7 +134,7 @@ def test_a_new_assessment_takes_the_place_of_a_renewal(city: AlertPath) -> None:
     ordered(city)
     city.clock.advance(20.5 * HOUR_S)
     (renewal,) = due(city)
-    higher = proposed(city, AlertLevel.EMERGENCY_SAFETY)
+    higher = city.proposed(AlertLevel.EMERGENCY_SAFETY)
     assert pending(city) == [higher]
     assert due(city) == []
     assert city.orders.proposal("town", renewal.id).state is ProposalState.SUPERSEDED
@@ -159,7 +146,7 @@ def test_a_new_assessment_takes_the_place_of_a_renewal(city: AlertPath) -> None:
 
 def test_what_waits_for_a_decision_is_not_asked_twice(city: AlertPath) -> None:
     ordered(city)
-    higher = proposed(city, AlertLevel.EMERGENCY_SAFETY)
+    higher = city.proposed(AlertLevel.EMERGENCY_SAFETY)
     city.clock.advance(20.5 * HOUR_S)
     assert due(city) == []
     assert pending(city) == [higher]
@@ -168,7 +155,7 @@ def test_what_waits_for_a_decision_is_not_asked_twice(city: AlertPath) -> None:
 @pytest.mark.parametrize("decided", [False, True])
 def test_a_situation_that_is_to_stand_down_is_not_renewed(city: AlertPath, decided: bool) -> None:
     ordered(city)
-    lifting = proposed(city, AlertLevel.NONE)
+    lifting = city.proposed(AlertLevel.NONE)
     if decided:
         reject(city, lifting)
     city.clock.advance(20.5 * HOUR_S)
@@ -176,11 +163,11 @@ def test_a_situation_that_is_to_stand_down_is_not_renewed(city: AlertPath, decid
 
 
 def test_what_was_never_ordered_or_was_lifted_is_not_renewed(city: AlertPath) -> None:
-    reject(city, proposed(city))
+    reject(city, city.proposed())
     city.clock.advance(20.5 * HOUR_S)
     assert due(city) == []
     ordered(city, occasion=DRILL)
-    city.approve(proposed(city, AlertLevel.NONE, occasion=DRILL))
+    city.approve(city.proposed(AlertLevel.NONE, occasion=DRILL))
     city.clock.advance(20.5 * HOUR_S)
     assert due(city) == []
 

@@ -7,11 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from lxml import etree
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +21,7 @@ from cityos.domain.alert_level import AlertLevel
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.runtime.broker import MqttBroker
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
+from tests.alert_path import AlertPath
 from tests.ears import Ears
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +62,6 @@ with path.outbox().take("mqtt", path.clock.now()) as delivery:
     print("delivered", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:

@@ -222,3 +222,36 @@ def test_the_database_is_away_for_a_minute(
     sending.join(60)
     assert not sending.is_alive(), "the publisher was held back"
     assert publisher.wait_until_stored(server.url, 30) == []
+
+
+def test_a_full_spool_leaves_the_messages_to_the_broker_and_takes_them_once(
+    make_child: Callable[[str], IngestChild],
+    publisher: LedgerPublisher,
+    start_own_postgres: Callable[..., PostgresServer],
+) -> None:
+    server = start_own_postgres()
+    migrate(server.url)
+    register_city(server.url)
+    child = make_child(server.url)
+    child.config["spool_max_bytes"] = 200_000
+    child.start()
+    time.sleep(0.5)
+    home, port = server.home, server.port
+    server.kill()
+    publisher.publish(4000)
+    wait_for(lambda: "the broker holds the messages" in child.log.read_text())
+    assert (child.folder / "spool" / "ingest.db").stat().st_size < 1_000_000
+    server = start_own_postgres(home, port=port)
+    assert publisher.wait_until_stored(server.url, 30) == []
+    with psycopg.connect(server.url) as connection:
+        kept = connection.execute("SELECT count(*), count(DISTINCT payload) FROM raw_message")
+        assert kept.fetchone() == (4000, 4000)
+    log = child.log.read_text()
+    assert log.count("the broker holds the messages") == log.count("spool takes messages again")
+
+
+def wait_for(happened: Callable[[], bool], timeout_s: float = 15) -> None:
+    end = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)

@@ -11,20 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
-import psycopg
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from prometheus_client import CollectorRegistry
 
-from cityos.bootstrap.ingest import IngestConfig, IngestProcess
+from cityos.bootstrap.ingest import IngestProcess
 from cityos.domain.entity import Device
-from cityos.ingest.listener import BrokerAddress
-from cityos.plugins.discovery import discover
 from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from tests.faults.ledger import register_city
+from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 
@@ -76,27 +71,12 @@ POISON: dict[str, tuple[bytes, str]] = {
 
 
 @dataclass
-class Harness:
+class Harness(IngestTown):
     process: IngestProcess
-    vendor: paho.Client
     feedback: queue.Queue[tuple[str, dict[str, Any]]]
-    url: str
 
     def send(self, payload: bytes, device: str = "g1", topic: str = "") -> None:
-        topic = topic or f"cityos/v1/t/acme/{device}/observations"
-        self.vendor.publish(topic, payload, qos=1).wait_for_publish(10)
-
-    def rows(self, query: str, *arguments: object) -> list[Any]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(query.encode(), arguments).fetchall()
-
-    def wait_for(self, query: str, count: int) -> list[Any]:
-        end = time.monotonic() + 20
-        rows: list[Any] = []
-        while time.monotonic() < end and len(rows) < count:
-            rows = self.rows(query)
-            time.sleep(0.05)
-        return rows
+        self.publish(device, payload, topic=topic)
 
 
 @pytest.fixture
@@ -104,33 +84,17 @@ def harness(
     tmp_path: Path, mqtt_broker: MqttBroker, redis_url: str, database_url: str
 ) -> Iterator[Harness]:
     register_city(database_url)
-    process = IngestProcess(
-        IngestConfig(
-            database_url=database_url,
-            mqtt_url=mqtt_broker.url_for("ingest"),
-            redis_url=redis_url,
-            spool=tmp_path / "ingest.db",
-            spool_max_bytes=1 << 30,
-        ),
-        discover(),
-        CollectorRegistry(),
-    )
-    process.start()
     heard: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
-    address = BrokerAddress.of(mqtt_broker.url_for("acme", version=4))
-    vendor = paho.Client(CallbackAPIVersion.VERSION2)
-    vendor.username_pw_set(address.username, address.password)
-    vendor.on_message = lambda _c, _d, message: heard.put(
-        (message.topic, json.loads(message.payload))
+    ingest = running_ingest(
+        tmp_path, broker=mqtt_broker, redis_url=redis_url, database_url=database_url
     )
-    vendor.connect(address.host, address.port)
-    vendor.loop_start()
-    vendor.subscribe("cityos/v1/t/acme/+/errors", qos=1)
-    time.sleep(0.7)
-    yield Harness(process, vendor, heard, database_url)
-    vendor.disconnect()
-    vendor.loop_stop()
-    process.stop()
+    with ingest as process, connected(mqtt_broker) as vendor:
+        vendor.on_message = lambda _c, _d, message: heard.put(
+            (message.topic, json.loads(message.payload))
+        )
+        vendor.subscribe("cityos/v1/t/acme/+/errors", qos=1)
+        time.sleep(SUBSCRIBED_S)
+        yield Harness(database_url, vendor, process, heard)
 
 
 def test_each_poison_is_kept_told_and_acknowledged_and_harms_nobody(harness: Harness) -> None:

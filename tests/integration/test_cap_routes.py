@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,22 +14,15 @@ from lxml import etree
 from cityos.api.cap.mapping import cap_document
 from cityos.api.cap.routes import PAGE, router
 from cityos.api.errors import problem_of
-from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
 from cityos.domain.entity import Name, Tenant
-from cityos.domain.occasion import Actual, Exercise, Occasion
+from cityos.domain.occasion import Actual, Exercise
 from cityos.errors import CityOSError
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
+from tests.alert_path import AlertPath
 
 SINCE = a.NOON - timedelta(days=3)
 ATOM = "{http://www.w3.org/2005/Atom}"
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 def client(city: AlertPath, public_url: str = "") -> TestClient:
@@ -50,18 +42,6 @@ def tenant_of(request: Request) -> Tenant:
     return Tenant(id=name, name=Name(name, name), created_at=SINCE)
 
 
-def issue(
-    city: AlertPath,
-    level: AlertLevel = AlertLevel.EVACUATE,
-    key: str = "flood/x",
-    occasion: Occasion | None = None,
-) -> Alert:
-    city.clock.advance(1)
-    proposal = city.propose(a.assessment(key, level, city.clock.now()), occasion=occasion)
-    assert proposal is not None
-    return city.approve(proposal)
-
-
 def entries(body: bytes) -> list[str]:
     return [
         entry.findtext(f"{ATOM}id") or "" for entry in etree.fromstring(body).iter(f"{ATOM}entry")
@@ -74,7 +54,7 @@ def link(body: bytes, relation: str) -> str:
 
 
 def test_the_feed_leads_to_the_documents(city: AlertPath) -> None:
-    chain = [issue(city, level) for level in (AlertLevel.EVACUATE, AlertLevel.NONE)]
+    chain = [city.issue(level) for level in (AlertLevel.EVACUATE, AlertLevel.NONE)]
     web = client(city)
     feed = web.get("/v1/alerts.atom")
     assert feed.headers["content-type"] == "application/atom+xml"
@@ -87,7 +67,7 @@ def test_the_feed_leads_to_the_documents(city: AlertPath) -> None:
 
 
 def test_exercises_have_to_be_asked_for(city: AlertPath) -> None:
-    real, drill = issue(city), issue(city, occasion=Exercise("drill"))
+    real, drill = city.issue(), city.issue(occasion=Exercise("drill"))
     web = client(city)
     assert entries(web.get("/v1/alerts.atom").content) == [real.identifier]
     exercises = web.get("/v1/alerts.atom", params={"status": "Exercise"}).content
@@ -102,7 +82,7 @@ def test_an_unknown_status_is_refused(city: AlertPath, status: str) -> None:
 
 def test_the_feed_is_of_this_city_alone(city: AlertPath) -> None:
     city.hear(a.alert("jma-1"))
-    ours = issue(city)
+    ours = city.issue()
     web = client(city)
     assert entries(web.get("/v1/alerts.atom").content) == [ours.identifier]
     assert web.get("/v1/alerts/jma-1.cap").content == cap_document(a.alert("jma-1"))
@@ -125,7 +105,7 @@ def test_the_document_of_a_replayed_telegram_is_not_that_of_the_real_one(city: A
 
 
 def test_what_the_caller_has_is_not_sent_again(city: AlertPath) -> None:
-    first = issue(city)
+    first = city.issue()
     web = client(city)
     for path in ("/v1/alerts.atom", f"/v1/alerts/{first.identifier}.cap"):
         whole = web.get(path)
@@ -137,7 +117,7 @@ def test_what_the_caller_has_is_not_sent_again(city: AlertPath) -> None:
         assert web.get(path, headers={"If-None-Match": '"x"'}).status_code == 200
         assert web.head(path).headers["etag"] == whole.headers["etag"]
     tag = web.get("/v1/alerts.atom").headers["etag"]
-    issue(city)
+    city.issue()
     news = web.get("/v1/alerts.atom", headers={"If-None-Match": tag})
     assert len(entries(news.content)) == 2
 
@@ -151,13 +131,13 @@ def test_a_feed_without_alerts_is_as_old_as_the_city(city: AlertPath) -> None:
     city.clock.advance(3600)
     again = web.get("/v1/alerts.atom", headers={"If-None-Match": empty.headers["etag"]})
     assert again.status_code == 304
-    issue(city)
+    city.issue()
     news = web.get("/v1/alerts.atom", headers={"If-None-Match": empty.headers["etag"]})
     assert etree.fromstring(news.content).findtext(f"{ATOM}updated") == "2026-09-01T13:00:01Z"
 
 
 def test_older_alerts_are_reached_page_by_page(city: AlertPath) -> None:
-    first = issue(city)
+    first = city.issue()
     city.execute(  # as many copies as a page and a half needs, all of the same instant
         """
         INSERT INTO alert (tenant_id, identifier, status, run, sender, sent, message_type, ours,
@@ -190,7 +170,7 @@ def test_a_document_that_does_not_exist_is_not_found(city: AlertPath, identifier
 
 
 def test_links_start_where_the_world_finds_the_server(city: AlertPath) -> None:
-    issue(city)
+    city.issue()
     feed = client(city, "https://city.example.jp/").get("/v1/alerts.atom").content
     assert link(feed, "self") == "https://city.example.jp/v1/alerts.atom?status=Actual"
     assert b"https://city.example.jp/v1/alerts/urn:cityos:town:" in feed

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from cityos import cli
 from cityos.cli import app
-from cityos.errors import CityOSError, InvalidRequest, NotFound, SetupFailed
+from cityos.clock import SystemClock
+from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound, SetupFailed
+from cityos.ports import IngestBatch, Origin, RawBlock
 from cityos.runtime.broker import MqttBroker
+from cityos.storage.database import Database
+from cityos.storage.writer import PostgresObservationWriter
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "deploy" / "demo" / "yaizu"
+TODAY = SystemClock().now().replace(hour=0, minute=0, second=0, microsecond=0)
+YESTERDAY = TODAY - timedelta(days=1)
+DAY = ("--since", f"{YESTERDAY:%Y-%m-%d}", "--until", f"{TODAY:%Y-%m-%d}")
 HEAVY = ("alembic", "fastapi", "lxml", "paho", "psycopg", "pydantic", "redis", "sqlalchemy")
 
 
 @pytest.fixture
-def _nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _logs_as_before: None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CITYOS_HOME", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    # a command sets up the logs of its process, which here is everybody's
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -60,7 +61,16 @@ def test_help_comes_at_once_because_nothing_heavy_is_imported_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["key", "list"], ["ingest"], ["dispatch"], ["api"], ["feeds"], ["simulate"]]
+    "words",
+    [
+        ["key", "list"],
+        ["ingest"],
+        ["dispatch"],
+        ["api"],
+        ["feeds"],
+        ["simulate"],
+        ["record", "day.jsonl", "--since", "2026-11-22", "--until", "2026-11-23"],
+    ],
 )
 @pytest.mark.usefixtures("_nothing_runs")
 def test_a_command_that_needs_a_running_city_says_how_to_get_one(words: list[str]) -> None:
@@ -93,6 +103,40 @@ def test_a_city_is_loaded_and_its_keys_are_made_listed_and_revoked() -> None:
     assert text.split("_")[2] not in listed
     run("key", "revoke", identifier)
     assert re.search(rf"{identifier}.*\d\d:\d\dZ +\d{{4}}-", run("key", "list"))
+
+
+def changed_demo(folder: Path, change: Callable[[str], str]) -> str:
+    """The demo's folder with another devices.csv."""
+    shutil.copytree(DEMO, folder)
+    devices = folder / "devices.csv"
+    devices.write_text(change(devices.read_text(encoding="utf-8")), encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.usefixtures("_database")
+def test_an_adapter_that_is_not_installed_is_said_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    folder = changed_demo(
+        tmp_path / "city", lambda text: text.replace("cityos_json", "cityos_jsn", 1)
+    )
+    with pytest.raises(InvalidRequest, match=r"not installed: demo/.*: cityos_jsn; there are "):
+        run("load", folder)
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_device_whose_row_is_gone_is_named_for_it_stays_registered(tmp_path: Path) -> None:
+    first = run("load", str(DEMO))
+    assert "new vendors: demo" in first
+    folder = changed_demo(
+        tmp_path / "city",
+        lambda text: "".join(
+            line for line in text.splitlines(keepends=True) if "fujimori-mouth" not in line
+        ),
+    )
+    again = run("load", folder)
+    assert "though devices.csv does not name them: demo/fujimori-mouth" in again
+    assert "new vendors" not in again
 
 
 @pytest.mark.usefixtures("_database")
@@ -149,6 +193,67 @@ def test_events_that_failed_are_listed_and_tried_again(database_url: str) -> Non
     assert "back in the queue: 1 events" in said
     assert "no failed event: 99" in said
     assert "boom" not in run("events", "failed", "list")
+
+
+def keep_messages(url: str, tenant: str, *vendors: str) -> None:
+    """A message of each vendor, received at the start of yesterday in UTC."""
+    database = Database(url, application="test-keep", max_size=1)
+    writer = PostgresObservationWriter(database)
+    for number, vendor in enumerate(vendors, 1):
+        where = f"cityos/v1/{tenant}/{vendor}/koya/observations"
+        origin = writer.origin(Origin(tenant, vendor, "koya", where, "cityos_json@1.0.0"))
+        block = RawBlock(number, YESTERDAY, [origin], [vendor.encode()])
+        writer.store(IngestBatch(raw=[block]))
+    database.close()
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_day_is_recorded_and_a_recording_is_not_lost_by_mistake(
+    tmp_path: Path, database_url: str
+) -> None:
+    run("load", str(DEMO))
+    keep_messages(database_url, "yaizu", "acme", "other")
+    said = run("record", "day.jsonl", *DAY)
+    assert (
+        f"written: 2 messages of 2 devices to day.jsonl, received from {YESTERDAY:%Y-%m-%d}"
+        f" 00:00:00Z until {TODAY:%Y-%m-%d} 00:00:00Z\n"
+    ) in said
+    assert said.endswith(f"replay {tmp_path}/day.jsonl --speed 60\n")
+    assert "of the asked time" not in said
+    recorded = (tmp_path / "day.jsonl").read_bytes()
+    assert json.loads(recorded.splitlines()[0]) == {
+        "time": f"{YESTERDAY:%Y-%m-%d}T00:00:00Z",
+        "topic": "cityos/v1/yaizu/acme/koya/observations",
+        "payload": "acme",
+    }
+
+    with pytest.raises(Conflict, match=r"day\.jsonl is there already; .* with --force"):
+        run("record", "day.jsonl", *DAY, "--vendor", "acme")
+    assert (tmp_path / "day.jsonl").read_bytes() == recorded
+    said = run("record", "day.jsonl", *DAY, "--vendor", "acme", "--tenant", "yaizu", "--force")
+    assert "written: 1 message of 1 device" in said
+    assert said.endswith("--speed 60 --tenant yaizu\n")
+    assert (tmp_path / "day.jsonl").read_bytes() == recorded.splitlines(keepends=True)[0]
+
+
+@pytest.mark.usefixtures("_database")
+def test_why_nothing_was_recorded_is_said(tmp_path: Path, database_url: str) -> None:
+    run("load", str(DEMO))
+    keep_messages(database_url, "another", "acme")
+    with pytest.raises(NotFound, match="there is no city 'nowhere' here"):
+        run("record", "day.jsonl", *DAY, "--tenant", "nowhere")
+    with pytest.raises(NotFound, match=r"no message of vendor 'acme' in the city 'yaizu' is kept"):
+        run("record", "day.jsonl", *DAY, "--vendor", "acme")
+    long_ago = ("--since", "2001-01-01", "--until", "2001-01-31")
+    with pytest.raises(
+        NotFound,
+        match=r"no message of the city 'yaizu' is kept from 2001-01-01 00:00:00Z until 2001-01-31"
+        r" 00:00:00Z; 30 days, 0:00:00 of the asked time lies before .* kept for 30 days",
+    ):
+        run("record", "day.jsonl", *long_ago)
+    with pytest.raises(InvalidRequest, match=r"write 2026-11-22T00:00Z for UTC or .*\+09:00"):
+        run("record", "day.jsonl", "--since", "2026-11-22T00:00", "--until", "2026-11-23")
+    assert not (tmp_path / "day.jsonl").exists()
 
 
 @pytest.mark.usefixtures("_database")

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import psycopg
 import pytest
-import structlog
-from paho.mqtt.enums import CallbackAPIVersion
-from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from cityos.bootstrap.ingest import IngestConfig, IngestProcess
 from cityos.cli import app
 from cityos.domain.entity import Device
 from cityos.errors import CityOSError, InvalidRequest, NotFound, Unavailable
-from cityos.ingest.listener import BrokerAddress
-from cityos.plugins.discovery import discover
 from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from tests.faults.ledger import entity_of, register_city
+from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 _LEARNS_S = 1.3
@@ -44,17 +36,10 @@ def _time(minute: int) -> str:
     return (NOW - timedelta(minutes=minute)).isoformat()
 
 
-@dataclass
-class Town:
-    """Tenant ``t`` with a running ingest, and what its vendor says."""
-
-    url: str
-    vendor: paho.Client
-
+class Town(IngestTown):
     def say(self, *messages: tuple[str, bytes]) -> None:
         for device, payload in messages:
-            where = f"cityos/v1/t/acme/{device}/observations"
-            self.vendor.publish(where, payload, qos=1).wait_for_publish(10)
+            self.publish(device, payload)
 
     def register(self, device: str) -> None:
         database = Database(self.url, application="register", max_size=1)
@@ -63,34 +48,21 @@ class Town:
         database.close()
         time.sleep(_LEARNS_S)
 
-    def rows(self, query: str) -> list[Any]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(query.encode()).fetchall()
-
-    def wait_for(self, query: str, count: int) -> list[Any]:
-        end = time.monotonic() + 15
-        while len(rows := self.rows(query)) < count and time.monotonic() < end:
-            time.sleep(0.05)
-        return rows
-
 
 @pytest.fixture
 def _settings(
-    tmp_path: Path, mqtt_broker: MqttBroker, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+    tmp_path: Path,
+    mqtt_broker: MqttBroker,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    _logs_as_before: None,
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CITYOS_HOME", str(tmp_path))
     monkeypatch.setenv("CITYOS_TENANT", "t")
     monkeypatch.setenv("CITYOS_DATABASE_URL", database_url)
     monkeypatch.setenv("CITYOS_MQTT_URL", mqtt_broker.url_for("replay"))
     monkeypatch.setenv("COLUMNS", "200")
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    # the command sets up the logs of its process, which here is everybody's
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -98,25 +70,12 @@ def town(
     tmp_path: Path, mqtt_broker: MqttBroker, redis_url: str, database_url: str, _settings: None
 ) -> Iterator[Town]:
     register_city(database_url)
-    config = IngestConfig(
-        database_url=database_url,
-        mqtt_url=mqtt_broker.url_for("ingest"),
-        redis_url=redis_url,
-        spool=tmp_path / "ingest.db",
-        spool_max_bytes=1 << 30,
+    ingest = running_ingest(
+        tmp_path, broker=mqtt_broker, redis_url=redis_url, database_url=database_url
     )
-    process = IngestProcess(config, discover(), CollectorRegistry())
-    process.start()
-    address = BrokerAddress.of(mqtt_broker.url_for("acme", version=4))
-    vendor = paho.Client(CallbackAPIVersion.VERSION2)
-    vendor.username_pw_set(address.username, address.password)
-    vendor.connect(address.host, address.port)
-    vendor.loop_start()
-    time.sleep(0.7)
-    yield Town(database_url, vendor)
-    vendor.disconnect()
-    vendor.loop_stop()
-    process.stop()
+    with ingest, connected(mqtt_broker) as vendor:
+        time.sleep(SUBSCRIBED_S)
+        yield Town(database_url, vendor)
 
 
 def run(*words: str) -> str:
@@ -147,7 +106,7 @@ def test_what_an_unregistered_device_said_is_stored_once_it_is_registered(town: 
     assert f"replayed before (--again sends it once more): {first}" in run(
         "replay", "--id", str(first)
     )
-    assert "handed to the broker: 1 messages, of 1 dead letters" in run(
+    assert "handed to the broker: 1 messages, for 1 of the 1 dead letters" in run(
         "replay", "--reason", "unknown_device"
     )
     stored = town.wait_for(VALUES, 2)

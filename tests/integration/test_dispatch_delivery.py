@@ -21,24 +21,17 @@ from cityos.dispatch.metrics import DispatchMetrics
 from cityos.dispatch.retained import RetainedAlerts
 from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise, Occasion
+from cityos.domain.occasion import Exercise
 from cityos.domain.proposal import ORDER_VALID_FOR
 from cityos.errors import Unavailable
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.ports import Delivery
 from cityos.runtime.broker import MqttBroker
 from cityos.storage.news import AlertNews, AlertNotice
-from cityos.testing import builders as a
-from tests.alert_path import ISSUER, AlertPath, alert_path
+from tests.alert_path import ISSUER, AlertPath
 from tests.ears import Ears
 
 TOPICS = "cityos/v1/+/alerts/#"
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 class Line:
@@ -93,18 +86,6 @@ def forget_alerts(line: Line, broker: MqttBroker) -> None:
             line.publisher.publish(topic, b"", retain=True, timeout_s=5)
 
 
-def issue(
-    city: AlertPath,
-    level: AlertLevel = AlertLevel.EVACUATE,
-    key: str = "flood/x",
-    occasion: Occasion | None = None,
-) -> Alert:
-    city.clock.advance(1)
-    proposal = city.propose(a.assessment(key, level, city.clock.now()), occasion=occasion)
-    assert proposal is not None
-    return city.approve(proposal)
-
-
 def heard(ears: Ears) -> tuple[str, str, str]:
     """Topic, identifier and message type of the next CAP document."""
     topic, payload = ears.next()
@@ -115,8 +96,8 @@ def heard(ears: Ears) -> tuple[str, str, str]:
 def test_an_alert_is_published_as_cap_and_retained(
     city: AlertPath, line: Line, mqtt_broker: MqttBroker
 ) -> None:
-    alert = issue(city)
-    drill = issue(city, key="flood/y", occasion=Exercise("drill"))
+    alert = city.issue()
+    drill = city.issue(key="flood/y", occasion=Exercise("drill"))
     line.finish()
     with Ears(mqtt_broker, TOPICS) as ears:
         found = {heard(ears) for _ in range(2)}
@@ -132,7 +113,7 @@ def test_the_chain_arrives_in_order_and_the_cancel_stays(
 ) -> None:
     with Ears(mqtt_broker, TOPICS) as ears:
         chain = [
-            issue(city, level).identifier
+            city.issue(level).identifier
             for level in (AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE)
         ]
         line.finish()
@@ -144,7 +125,7 @@ def test_the_chain_arrives_in_order_and_the_cancel_stays(
 def test_the_end_by_an_official_goes_out_like_any_cancel(
     city: AlertPath, line: Line, mqtt_broker: MqttBroker
 ) -> None:
-    order = issue(city, occasion=Exercise("drill"))
+    order = city.issue(occasion=Exercise("drill"))
     city.clock.advance(1)
     end = city.orders.cancel(
         "town", order.identifier, issuer=ISSUER, by="k", reason="r", now=city.clock.now()
@@ -163,7 +144,7 @@ def test_the_end_by_an_official_goes_out_like_any_cancel(
 def test_an_order_that_has_expired_greets_nobody(
     city: AlertPath, line: Line, mqtt_broker: MqttBroker
 ) -> None:
-    issue(city)
+    city.issue()
     line.finish()
     city.clock.advance(ORDER_VALID_FOR.total_seconds() + 60)
     line.finish()
@@ -174,7 +155,7 @@ def test_an_order_that_has_expired_greets_nobody(
 def test_a_process_that_was_away_clears_what_expired_meanwhile(
     city: AlertPath, line: Line, mqtt_broker: MqttBroker
 ) -> None:
-    issue(city)
+    city.issue()
     line.finish()
     city.clock.advance(3 * 86_400)
     successor = Line(city, mqtt_broker)
@@ -194,13 +175,11 @@ def test_a_broker_that_forgot_is_told_again(
     broker = start_own_broker()
     line = Line(city, broker, version=4, timeout_s=1.0)  # the port that it comes back on
     with capture_logs() as logs:
-        order = issue(city)
-        lifted = [
-            issue(city, level, "flood/y") for level in (AlertLevel.EVACUATE, AlertLevel.NONE)
-        ]
+        order = city.issue()
+        lifted = [city.issue(level, "flood/y") for level in (AlertLevel.EVACUATE, AlertLevel.NONE)]
         line.finish()
         broker.kill()
-        update = issue(city, AlertLevel.EMERGENCY_SAFETY)
+        update = city.issue(AlertLevel.EMERGENCY_SAFETY)
         assert line.worker.step()
         assert line.count("failed") == 1
         assert city.rows("SELECT attempts FROM outbox WHERE attempts > 0 AND delivered_at IS NULL")
@@ -254,7 +233,7 @@ def test_a_shut_channel_gets_everything_in_order_when_it_opens(
     desk = worker(city, gate)
     gate.shut = error
     chains = [
-        [issue(city, level, key).identifier for level in (AlertLevel.EVACUATE, AlertLevel.NONE)]
+        [city.issue(level, key).identifier for level in (AlertLevel.EVACUATE, AlertLevel.NONE)]
         for key in ("flood/x", "flood/y")
     ]
     for _ in range(4):
@@ -276,7 +255,7 @@ def test_the_time_between_attempts_grows(city: AlertPath) -> None:
     gate = Gate()
     gate.shut = Unavailable("away")
     desk = worker(city, gate)
-    issue(city)
+    city.issue()
     waits = []
     for _ in range(9):
         assert desk.step()
@@ -291,7 +270,7 @@ def test_the_backlog_is_measured(city: AlertPath) -> None:
     gate, registry = Gate(), CollectorRegistry()
     gate.shut = Unavailable("away")
     desk = DeliveryWorker(gate, city.outbox(), clock=city.clock, metrics=DispatchMetrics(registry))
-    issue(city)
+    city.issue()
     city.clock.advance(30)
     desk.step()
     labels = {"channel": "mqtt"}
@@ -309,7 +288,7 @@ def test_the_backlog_is_measured(city: AlertPath) -> None:
 def test_browsers_hear_of_alerts_through_the_database(city: AlertPath) -> None:
     news = AlertNews(city.url, application="test-news")
     assert list(news.follow(0.1)) == []
-    real, drill = issue(city), issue(city, occasion=Exercise("drill"))
+    real, drill = city.issue(), city.issue(occasion=Exercise("drill"))
     desk = worker(city, SseChannel(city.announcer.announce))
     while desk.step():
         pass
@@ -351,7 +330,7 @@ def test_from_approval_to_mqtt_and_browsers_in_a_moment(
         with Ears(mqtt_broker, TOPICS) as ears:
             time.sleep(0.3)  # everybody sleeps: being woken is what is tested
             began = time.monotonic()
-            alert = issue(city)
+            alert = city.issue()
             assert heard(ears)[1] == alert.identifier
             assert next(news.follow(5)).identifier == alert.identifier
             assert time.monotonic() - began < 1.0

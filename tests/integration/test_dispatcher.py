@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from cityos.domain.proposal import Assessment, ProposalState
 from cityos.errors import Unavailable
 from cityos.plugins.contract import CityView
 from cityos.testing import builders as a
-from tests.alert_path import ISSUER, AlertPath, alert_path
+from tests.alert_path import ISSUER, AlertPath
 
 WATER = frozenset({"water_level"})
 
@@ -50,12 +50,6 @@ class Broken:
     def react(self, event: Event, city: CityView) -> Sequence[Assessment]:
         del event
         return self._fail(city)
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 def reading(level: float, minute: int = 0, local: str = "seto") -> Reading:

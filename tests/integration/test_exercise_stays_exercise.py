@@ -6,7 +6,6 @@ the database's own refusal, should the code above it ever be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar, get_type_hints
 
 import psycopg
@@ -32,18 +31,12 @@ from cityos.domain.proposal import Assessment, ProposalState
 from cityos.errors import Conflict
 from cityos.plugins.contract import CityView
 from cityos.testing import builders as a
-from tests.alert_path import ISSUER, AlertPath, alert_path
+from tests.alert_path import ISSUER, AlertPath
 
 KEY = "flood/x"
 """One situation for all: whatever could get mixed up is given every chance to."""
 OCCASIONS: tuple[Occasion, ...] = (Actual(), Exercise("drill"), Exercise("other"))
 LEVELS = (AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE)
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 class Echo:

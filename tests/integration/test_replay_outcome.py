@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
-
-import pytest
 
 from cityos.clock import SystemClock
 from cityos.domain.alert_level import AlertLevel
@@ -15,13 +12,7 @@ from cityos.domain.occasion import Actual, Exercise, Occasion
 from cityos.rehearsal.outcome import Outcome, Outcomes
 from cityos.storage.reader import PostgresCityReader
 from cityos.testing import builders as a
-from tests.alert_path import AlertPath, alert_path
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
+from tests.alert_path import AlertPath
 
 
 def outcomes(city: AlertPath) -> Outcomes:

@@ -23,14 +23,11 @@ from cityos.errors import SetupFailed
 from cityos.runtime import mqtt_access, ports, programs
 from cityos.runtime.account import SHARED_ROOT
 from cityos.runtime.broker import MqttBroker, accepts
-from cityos.runtime.mosquitto import start_mosquitto
 from cityos.runtime.postgres import PostgresServer, start_postgres
 from cityos.runtime.process import is_alive
 from cityos.runtime.redis_server import RedisServer, start_redis
-from cityos.runtime.rumqttd import start_rumqttd
 from cityos.runtime.secret_file import SecretFile
-
-Server = PostgresServer | MqttBroker | RedisServer
+from cityos.runtime.stack import Server, start_broker
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,9 @@ class Variant:
         if self.kind == "redis":
             return start_redis(home, [self.program], secrets=secrets, port=port)
         users = [mqtt_access.INGEST, mqtt_access.vendor("demo", tenants=["+"])]
-        if self.kind == "mosquitto":
-            return start_mosquitto(
-                home, self.program, users=users, secrets=secrets, host="127.0.0.1", port=port
-            )
-        return start_rumqttd(
+        return start_broker(
             home,
-            self.program,
+            [self.program],
             users=users,
             secrets=secrets,
             host="127.0.0.1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,19 +18,13 @@ from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 from cityos.testing import builders as a
 from cityos.testing.city import RecordedCity
-from tests.alert_path import AlertPath, alert_path
+from tests.alert_path import AlertPath
 
 _numbers = itertools.count()
 _minutes = st.integers(-30, 30)
 _questions = st.lists(
     st.tuples(st.integers(0, 9), st.booleans(), st.integers(0, 60)), min_size=1, max_size=8
 )
-
-
-@pytest.fixture
-def city(database_url: str) -> Iterator[AlertPath]:
-    with alert_path(database_url) as path:
-        yield path
 
 
 @pytest.fixture(params=["kept", "too long to keep", "no room"])

@@ -12,19 +12,8 @@ from cityos.errors import InvalidPlugin
 from cityos.plugins.discovery import find
 from cityos.testing import case_files, cases
 from cityos.testing.cases import CaseFailed
+from tests.made_plugins import write_plugin
 
-MANIFEST = """\
-id = "{name}"
-kind = "{kind}"
-entry = "plugin:Plugin"
-version = "1.0.0"
-quality = "bronze"
-owner = "test"
-licence = "MIT"
-{keys}
-title = {{en = "Test", ja = "試験"}}
-specification = {{title = "Manual", version = "1", url = "urn:x:manual"}}
-"""
 KEYS = {
     "decoder": 'observes = ["water_level", "open"]',
     "feed": 'observes = ["water_level"]\nurls = ["https://x.example"]\nevery_s = 60\n'
@@ -77,12 +66,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def make(code: str = DECODER, kind: str = "decoder", **files: object) -> Path:
         name = f"cased_{next(_numbers)}"
         folder = tmp_path / name
+        write_plugin(folder, code, kind=kind, keys=KEYS[kind])
         case = folder / "cases" / "one"
         case.mkdir(parents=True)
-        manifest = "service.toml" if kind == "service" else "adapter.toml"
-        (folder / manifest).write_text(MANIFEST.format(name=name, kind=kind, keys=KEYS[kind]))
-        (folder / "__init__.py").touch()
-        (folder / "plugin.py").write_text(code)
         for file, content in files.items():
             where = case / file.replace("__", ".")
             if isinstance(content, bytes):
@@ -188,7 +174,10 @@ def test_another_error_than_expected_fails(make: Make) -> None:
         ('"water_level", "1"', "water_level is a number, the value is a str"),
         ('"open", 1.0', "open is a boolean, the value is a float"),
         ('"water_level", float("nan")', "the value is not finite"),
-        ('"water_level", 1.0, "furlong"', "unit 'furlong' is not a known UCUM code"),
+        (
+            '"water_level", 1.0, "furlong"',
+            "unit 'furlong' is none of the UCUM codes that are read here",
+        ),
         ('"water_level", 1.0, "s"', "measures time, 'm' measures length"),
         ('"water_level", 1.0, "m", datetime(2026, 1, 1)', "is not aware UTC"),
         ('"water_level", 1.0, "m", None, "a\\0b"', "NUL in a text"),

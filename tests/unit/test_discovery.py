@@ -13,24 +13,8 @@ from cityos.errors import InvalidPlugin
 from cityos.plugins import discovery
 from cityos.plugins.discovery import discover, find
 from cityos.testing import builders as b
+from tests.made_plugins import write_plugin
 
-MANIFEST = """\
-id = "{name}"
-kind = "{kind}"
-entry = "plugin:Plugin"
-version = "1.0.0"
-quality = "bronze"
-owner = "test"
-licence = "MIT"
-{observes}
-[title]
-en = "Test"
-ja = "試験"
-[specification]
-title = "Manual"
-version = "1"
-url = "urn:x:manual"
-"""
 OBSERVES = {"decoder": 'observes = ["open"]', "service": 'consumes = ["open"]'}
 
 DECODER = """\
@@ -60,12 +44,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     ) -> Path:
         name = name or f"made_{next(_numbers)}"
         folder = tmp_path / root / name
-        folder.mkdir(parents=True)
-        file = "service.toml" if kind == "service" else "adapter.toml"
-        manifest = MANIFEST.format(name=name, kind=kind, observes=OBSERVES[kind])
-        (folder / file).write_text(manifest, encoding="utf-8")
-        (folder / "__init__.py").touch()
-        (folder / "plugin.py").write_text(code, encoding="utf-8")
+        write_plugin(folder, code, kind=kind, keys=OBSERVES[kind])
         return folder
 
     yield make

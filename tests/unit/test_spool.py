@@ -208,3 +208,51 @@ class SpoolAgainstModel(RuleBasedStateMachine):
 
 TestSpoolAgainstModel = SpoolAgainstModel.TestCase
 TestSpoolAgainstModel.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+
+
+def test_a_spool_older_than_its_store_goes_on_above_what_is_stored(tmp_path: Path) -> None:
+    """Restored from a copy, it would give numbers again that the store takes for done."""
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    append(spool, b"a", b"b")
+    append(spool, b"c")
+    assert spool.resume(1000) == 999
+    append(spool, b"d")
+    taken = spool.take(at_most=10, timeout_s=0)
+    taken += spool.take(at_most=10, timeout_s=0)
+    assert payloads_of(taken) == [b"a", b"b", b"c", b"d"]
+    assert [batch.first_sequence for batch in taken] == [1000, 1002, 1003]
+    spool.stored(taken[1].next_sequence)
+    spool.trim()
+    again = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    assert payloads_of(again.take(at_most=10, timeout_s=0)) == [b"d"]
+    assert again.resume(1003) == 0
+    assert again.waiting_messages == 1
+
+
+def test_where_the_store_got_to_is_taken_up(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    append(spool, b"a", b"b")
+    append(spool, b"c")
+    assert spool.resume(3) == 0
+    assert spool.untaken == 1
+    assert payloads_of(spool.take(at_most=10, timeout_s=0)) == [b"c"]
+
+
+def test_checking_says_whether_anything_can_be_appended(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=100)
+    spool.check()
+    append(spool, b"x" * 200)
+    with pytest.raises(Unavailable, match="limit"):
+        spool.check()
+    spool.stored(2)
+    spool.check()
+
+
+def test_what_is_remembered_of_a_long_backlog_stays_small(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY, cache_bytes=0)
+    for number in range(500):
+        append(spool, b"%d" % number)
+    assert len(spool._sizes) == 1
+    assert spool.waiting_messages == 500
+    spool.stored(501)
+    assert spool.waiting_bytes == 0

@@ -10,7 +10,11 @@ from typing import Final
 from cityos.errors import InvalidRequest
 from cityos.rehearsal.readers.fukui_levels import HEADER, FukuiLevels, describes_gauges
 from cityos.rehearsal.readers.jma_telegrams import JmaTelegrams, is_telegram
-from cityos.rehearsal.readers.recorded_lines import RecordedLines, is_recorded_line
+from cityos.rehearsal.readers.recorded_lines import (
+    LONGEST_LINE,
+    RecordedLines,
+    is_recorded_line,
+)
 from cityos.rehearsal.recording import Recording, Skipped
 
 _HEAD_BYTES: Final = 65_536
@@ -59,17 +63,19 @@ def open_recordings(source: Path) -> tuple[Sequence[Recording], Skipped]:
 def kind_of(path: Path) -> Kind:
     """Return what the file is, from its first bytes."""
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        if head.startswith(b"{") and b"\n" not in head:
+            head += file.readline(LONGEST_LINE)
+    first = head.split(b"\n", 1)[0].strip()
+    if is_recorded_line(first):  # before the others: what it recorded may be one of them
+        return Kind.RECORDED_LINES
     if is_telegram(head):
         return Kind.JMA_TELEGRAM
-    first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].strip()
     text = first.decode("utf-8", "replace")
     if text == HEADER:
         return Kind.FUKUI_LEVELS
     if describes_gauges(text):
         return Kind.DESCRIPTION
-    if is_recorded_line(first):
-        return Kind.RECORDED_LINES
     return Kind.UNKNOWN
 
 

@@ -5,11 +5,13 @@ r"""Our own format of a recorded day: one JSON object a line (JSON Lines, UTF-8)
 
 ``time`` is when the message was sent; ``payload`` is its text, or ``payload_base64`` its bytes.
 The tenant and a rehearsal in the topic are replaced by those of the replay.
+Written by ``cityos.rehearsal.recorder``.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +23,11 @@ from cityos.domain import topic
 from cityos.errors import Rejected
 from cityos.rehearsal.recording import Needs, Recorded, Skipped
 
-_LONGEST_LINE: Final = 2_000_000
+LONGEST_LINE: Final = 2_000_000
+"""In base64 it holds the largest message that our broker lets through."""
 
 
-class RecordedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecordedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One line."""
 
     time: datetime
@@ -50,7 +53,7 @@ class RecordedLines:
 
     def messages(self) -> Iterator[Recorded]:
         for place, line in self._lines():
-            if len(line) > _LONGEST_LINE:
+            if len(line) > LONGEST_LINE:
                 self.skipped.add("the line is too long", place)
                 continue
             try:
@@ -72,10 +75,20 @@ class RecordedLines:
         for path in self._files:
             with path.open(encoding="utf-8-sig", errors="replace") as file:
                 number = 0
-                while line := file.readline(_LONGEST_LINE + 1):
+                while line := file.readline(LONGEST_LINE + 1):
                     number += 1
                     if line.strip():
                         yield f"{path.name}:{number}", line
+
+
+def recorded_line(time: datetime, where: str, payload: bytes) -> bytes:
+    """Return the line of a message, with its end. It may be longer than ``LONGEST_LINE``."""
+    with contextlib.suppress(UnicodeDecodeError):
+        line = RecordedLine(time, where, payload=payload.decode())
+        if len(encoded := msgspec.json.encode(line)) < LONGEST_LINE:
+            return encoded + b"\n"
+    text = base64.b64encode(payload).decode()  # six times shorter than text of control characters
+    return msgspec.json.encode(RecordedLine(time, where, payload_base64=text)) + b"\n"
 
 
 def is_recorded_line(line: bytes) -> bool:

@@ -82,10 +82,8 @@ def list_dead_letters(request: Request, limit: Limit = 100, cursor: Cursor = Non
     visit = visit_of(request)
     visit.require(_ADMIN)
     before = None if cursor is None else cursors.read(cursor, cursors.NumberCursor).number
-    found = list(visit.city.reader.dead_letters(visit.tenant.id, before=before, limit=limit + 1))
-    more = None
-    if len(found) > limit:
-        found.pop()
-        more = cursors.write(cursors.NumberCursor(found[-1].id))
-    items = [mapping.dead_letter(each) for each in found]
-    return documents.page(items, documents.next_page(request, more))
+    letters = visit.city.reader.dead_letters(visit.tenant.id, before=before, limit=limit + 1)
+    found, next_page = documents.cut(
+        request, letters, limit, lambda last: cursors.write(cursors.NumberCursor(last.id))
+    )
+    return documents.page([mapping.dead_letter(each) for each in found], next_page)

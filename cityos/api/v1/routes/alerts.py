@@ -49,22 +49,16 @@ def list_alerts(
     if cursor is not None:
         last = cursors.read(cursor, cursors.AlertCursor)
         before = (last.sent, last.identifier)
-    found = list(
-        visit.city.orders.alerts(
-            visit.tenant.id,
-            status=status or usual_status(visit),
-            run=run,
-            ours=ours,
-            in_force_at=visit.city.clock.now() if in_force else None,
-            before=before,
-            limit=limit + 1,
-        )
+    newest = visit.city.orders.alerts(
+        visit.tenant.id,
+        status=status or usual_status(visit),
+        run=run,
+        ours=ours,
+        in_force_at=visit.city.clock.now() if in_force else None,
+        before=before,
+        limit=limit + 1,
     )
-    more = None
-    if len(found) > limit:
-        found.pop()
-        more = mapping.alert_cursor(found[-1])
-    next_page = documents.next_page(request, more)
+    found, next_page = documents.cut(request, newest, limit, mapping.alert_cursor)
     return documents.page([mapping.alert(each) for each in found], next_page)
 
 

@@ -1,6 +1,6 @@
 """Things of the city: gauges, shelters, buses, buildings, areas."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -18,6 +18,9 @@ router = APIRouter(route_class=StrictRoute)
 
 MOST: Final = 1000
 _OFFERED: Final = (JSON, GEOJSON)
+_OTHER_FORM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}
+}
 _OTHERWISE_M: Final = 5000.0
 
 EntityId = Annotated[
@@ -59,7 +62,7 @@ Radius = Annotated[
     operation_id="listEntities",
     tags=["entities"],
     response_model=wire.Entities,
-    responses={200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}},
+    responses=_OTHER_FORM,
 )
 def list_entities(
     request: Request,
@@ -92,7 +95,7 @@ def list_entities(
     operation_id="listEvacuationSites",
     tags=["evacuation sites"],
     response_model=wire.Entities,
-    responses={200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}},
+    responses=_OTHER_FORM,
 )
 def list_evacuation_sites(
     request: Request,
@@ -163,7 +166,7 @@ def add_last(to: APIRouter) -> None:
         operation_id="getEntity",
         tags=["entities"],
         response_model=wire.Entity,
-        responses={200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}},
+        responses=_OTHER_FORM,
     )
 
 
@@ -171,12 +174,12 @@ def _entities(request: Request, query: EntityQuery) -> Response:
     """``query`` asks for one more than the page holds, to see whether it goes on."""
     media_type = choose(request.headers.get("accept", ""), _OFFERED)
     visit = visit_of(request)
-    found = list(visit.city.reader.find_entities(visit.tenant.id, query))
-    cursor = None
-    if len(found) == query.limit:
-        found.pop()
-        cursor = cursors.write(cursors.EntityCursor(found[-1].entity.id))
-    next_page = documents.next_page(request, cursor)
+    found, next_page = documents.cut(
+        request,
+        visit.city.reader.find_entities(visit.tenant.id, query),
+        query.limit - 1,
+        lambda last: cursors.write(cursors.EntityCursor(last.entity.id)),
+    )
     if media_type == GEOJSON:
         return documents.content(geojson.entities(found), GEOJSON, next_page=next_page)
     return documents.page([mapping.entity(each) for each in found], next_page)

@@ -120,22 +120,12 @@ def _samples(
     visit.made_of(series.entity, series.observed_property, series.dataset)
     after = None if cursor is None else cursors.read(cursor, cursors.TimeCursor).at
     reader, tenant = visit.city.reader, visit.tenant.id
-    found = list(
-        reader.history(
-            tenant,
-            series,
-            since=since,
-            until=until,
-            order=order,
-            after=after,
-            limit=limit + 1,
-        )
+    samples = reader.history(
+        tenant, series, since=since, until=until, order=order, after=after, limit=limit + 1
     )
-    more = None
-    if len(found) > limit:
-        found.pop()
-        more = cursors.write(cursors.TimeCursor(found[-1].observed_at))
-    next_page = documents.next_page(request, more)
+    found, next_page = documents.cut(
+        request, samples, limit, lambda last: cursors.write(cursors.TimeCursor(last.observed_at))
+    )
     unit = reader.unit(tenant, series)
     if media_type == CSV:
         table = tables.samples(found, unit=unit, places=_is_position(series))

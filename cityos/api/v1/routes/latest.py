@@ -1,5 +1,6 @@
 """Newest values. Of one thing they come from memory, of many from the store."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -65,22 +66,21 @@ async def list_latest(
     else:
         visit.made_of()
 
-    def read() -> list[LatestValue]:
-        return list(
-            visit.city.reader.latest(
-                visit.tenant.id,
-                entity=entity,
-                entity_type=type,
-                observed_property=property,
-                dataset=dataset,
-                bbox=box,
-                after=None if after is None else (after.entity, after.observed_property),
-                limit=limit + 1,
-            )
+    def read() -> Sequence[LatestValue]:
+        return visit.city.reader.latest(
+            visit.tenant.id,
+            entity=entity,
+            entity_type=type,
+            observed_property=property,
+            dataset=dataset,
+            bbox=box,
+            after=None if after is None else (after.entity, after.observed_property),
+            limit=limit + 1,
         )
 
-    found = await run_in_threadpool(read)
-    return _page(request, found, limit)
+    values = await run_in_threadpool(read)
+    found, next_page = documents.cut(request, values, limit, _cursor)
+    return documents.page([mapping.latest_item(each) for each in found], next_page)
 
 
 @router.get(
@@ -122,11 +122,5 @@ def _read_one(visit: Visit, entity: str, dataset: str) -> list[LatestValue]:
     return list(found)
 
 
-def _page(request: Request, found: list[LatestValue], limit: int) -> Response:
-    cursor = None
-    if len(found) > limit:
-        found = found[:limit]
-        last = found[-1]
-        cursor = cursors.write(cursors.LatestCursor(last.entity, last.observed_property))
-    items = [mapping.latest_item(each) for each in found]
-    return documents.page(items, documents.next_page(request, cursor))
+def _cursor(last: LatestValue) -> str:
+    return cursors.write(cursors.LatestCursor(last.entity, last.observed_property))

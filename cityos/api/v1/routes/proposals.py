@@ -9,6 +9,7 @@ from cityos.api.strict_route import StrictRoute
 from cityos.api.v1 import mapping, wire
 from cityos.api.v1.routes.entities import Limit
 from cityos.api.visit import visit_of
+from cityos.domain.alert import Alert
 from cityos.domain.proposal import ProposalState
 from cityos.ports import ApiKey
 
@@ -80,8 +81,7 @@ def approve_proposal(request: Request, proposal_id: ProposalId, decision: Note =
         note=decision.note if decision else "",
         now=city.clock.now(),
     )
-    location = f"/v1/alerts/{alert.identifier}"
-    return documents.document(mapping.alert(alert), headers={"Location": location})
+    return _issued(alert)
 
 
 @router.post(
@@ -135,6 +135,10 @@ def cancel_alert(
         reason=cancellation.reason,
         now=city.clock.now(),
     )
+    return _issued(alert)
+
+
+def _issued(alert: Alert) -> Response:
     location = f"/v1/alerts/{alert.identifier}"
     return documents.document(mapping.alert(alert), headers={"Location": location})
 

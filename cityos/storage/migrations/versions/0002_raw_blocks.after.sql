@@ -1,6 +1,9 @@
--- What is there already, each message as a block of its own.
-SELECT make_room_for_raw_messages(array_agg(DISTINCT date_bin('1 day', received_at, '2000-01-01+00')))
-FROM raw_message HAVING count(*) > 0;
+-- What is there already, each message as a block of its own. Locked first: what another process
+-- stored meanwhile would go with the table. It waits then, fails, and stays in that one's spool.
+LOCK TABLE raw_message IN ACCESS EXCLUSIVE MODE;
+SELECT make_room_for_raw_messages(array_agg(day))
+FROM (SELECT min(received_at) AS first, max(received_at) AS last FROM raw_message) kept,
+     generate_series(date_bin('1 day', first, '2000-01-01+00'), last, '1 day') day;
 INSERT INTO raw_block
 SELECT id, received_at, ARRAY[origin_id], ARRAY[length(payload)], payload FROM raw_message;
 DROP FUNCTION index_raw_messages;

@@ -21,7 +21,8 @@ BEGIN
     PERFORM make_partition('raw_block', '1 day', '2000-01-01+00', t) FROM unnest(times) t;
     FOR child IN
         SELECT c.oid::regclass FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'raw_block'::regclass AND c.reloptions IS NULL
+        WHERE i.inhparent = 'raw_block'::regclass
+          AND coalesce(array_to_string(c.reloptions, ' '), '') NOT LIKE '%toast_tuple_target%'
     LOOP
         EXECUTE format('ALTER TABLE %s SET (toast_tuple_target = 8160)', child);
     END LOOP;

@@ -1,0 +1,74 @@
+"""Tenant ``t`` with a running ingest, its vendor, and what came of it in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client import CollectorRegistry
+
+from cityos.bootstrap.ingest import IngestConfig, IngestProcess
+from cityos.ingest.listener import BrokerAddress
+from cityos.plugins.discovery import discover
+from cityos.runtime.broker import MqttBroker
+
+SUBSCRIBED_S = 0.7
+"""After this long ingest and its vendor hear what is published."""
+
+
+@dataclass
+class IngestTown:
+    url: str
+    vendor: paho.Client
+
+    def publish(self, device: str, payload: bytes, *, topic: str = "") -> None:
+        topic = topic or f"cityos/v1/t/acme/{device}/observations"
+        self.vendor.publish(topic, payload, qos=1).wait_for_publish(10)
+
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode(), arguments).fetchall()
+
+    def wait_for(self, query: str, count: int) -> list[Any]:
+        """The rows, when there are so many of them or none came for too long."""
+        end = time.monotonic() + 20
+        while len(rows := self.rows(query)) < count and time.monotonic() < end:
+            time.sleep(0.05)
+        return rows
+
+
+@contextmanager
+def running_ingest(
+    folder: Path, *, broker: MqttBroker, redis_url: str, database_url: str
+) -> Iterator[IngestProcess]:
+    """With its spool in ``folder``."""
+    config = IngestConfig(
+        database_url=database_url,
+        mqtt_url=broker.url_for("ingest"),
+        redis_url=redis_url,
+        spool=folder / "ingest.db",
+        spool_max_bytes=1 << 30,
+    )
+    process = IngestProcess(config, discover(), CollectorRegistry())
+    process.start()
+    yield process
+    process.stop()
+
+
+@contextmanager
+def connected(broker: MqttBroker, user: str = "acme") -> Iterator[paho.Client]:
+    address = BrokerAddress.of(broker.url_for(user, version=4))
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(address.username, address.password)
+    client.connect(address.host, address.port)
+    client.loop_start()
+    yield client
+    client.disconnect()
+    client.loop_stop()
