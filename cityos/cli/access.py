@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cityos.cli.invocation import console, settings
+from cityos.cli.invocation import console, errors, settings
 
 keys = typer.Typer(help="Keys of the API.", no_args_is_help=True)
 broker = typer.Typer(
@@ -68,6 +68,8 @@ def broker_password(
     from cityos.bootstrap import broker as process
 
     sys.stdout.write(process.password(settings(), user, new=new) + "\n")
+    if new:
+        errors.print("the broker takes it from its next start on: cityos down, cityos up")
 
 
 @broker.command("access-list")
