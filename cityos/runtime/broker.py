@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from cityos.runtime.programs import Program
@@ -90,7 +91,8 @@ def accepts(host: str, port: int, user: str, password: str, *, version: int = 4)
 
     By hand, not with a client library: the answer is one byte, and a client brings a thread.
     """
-    strings = b"".join(_text(part) for part in ("", user, password))
+    # a name of its own: rumqttd turns away who has the name of one that it has not let go yet
+    strings = b"".join(_text(part) for part in (f"probe-{token_hex(6)}", user, password))
     properties = b"\x00" if version == _V5 else b""
     head = _text("MQTT") + bytes([version, _CLEAN_WITH_NAME_AND_PASSWORD]) + b"\x00\x05"
     body = head + properties + strings
