@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -39,6 +40,7 @@ from tests.alert_path import AlertPath, alert_path
 S = TypeVar("S", bound=Server)
 
 _FIRST_WITH_STRATEGIES = 150_000
+_DROP_S = 15.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a random name in it, as in any other
 _MEMORY_WANTED_BYTES = 4 * 1024**3
 MQTT_VENDORS = ("demo", "jma", "acme", "other", "yaizu", "fukui")
@@ -370,9 +372,14 @@ def _strategy(url: str) -> sql.SQL:
 
 
 def _drop(url: str, name: str) -> None:
+    """End who is still in it; autovacuum is not ours to end, but without FORCE the server does."""
     drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
-    try:
-        _execute(url, sql.Composed([drop, sql.SQL(" WITH (FORCE)")]))
-    except psycopg.errors.InsufficientPrivilege:
-        # autovacuum is at work in it, which is not ours to end; without FORCE the server does so
-        _execute(url, drop)
+    end = time.monotonic() + _DROP_S
+    for how in itertools.cycle((sql.SQL(" WITH (FORCE)"), sql.SQL(""))):
+        try:
+            _execute(url, drop + how)
+            break
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
