@@ -52,14 +52,14 @@ def message_id(node: int, sequence: int) -> int:
     return node << _SEQUENCE_BITS | sequence
 
 
-def sequence_after(group: Numbered) -> int:
-    """The spool's sequence number after the group's last message."""
-    return (group.first_id & _SEQUENCE_MASK) + len(group.messages)
-
-
 def sequence_of(number: int) -> int:
     """The spool's sequence number of a raw message's id."""
     return number & _SEQUENCE_MASK
+
+
+def sequence_after(group: Numbered) -> int:
+    """The spool's sequence number after the group's last message."""
+    return sequence_of(group.first_id) + len(group.messages)
 
 
 class Pipeline:

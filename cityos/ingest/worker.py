@@ -265,9 +265,8 @@ class Ingest:
                     rest = _not_stored(prepared.groups, stored_up_to)
                     if rest != prepared.groups:
                         self._tell_unseen(prepared.batch, stored_up_to)
-                    if not rest:
-                        break
-                    if rest != prepared.groups:
+                        if not rest:
+                            break
                         prepared = Prepared(rest, self._prepare(rest), prepared.size_bytes)
                 self._store_groups(prepared.groups, prepared.batch)
             except Unavailable as error:

@@ -197,14 +197,20 @@ def test_killed_between_the_halves_of_a_batch_that_the_store_refuses(
 
 
 @pytest.mark.timeout(180)
+def city_server(start_own_postgres: Callable[..., PostgresServer]) -> PostgresServer:
+    """A server of the test's own, with the city on it."""
+    server = start_own_postgres()
+    migrate(server.url)
+    register_city(server.url)
+    return server
+
+
 def test_the_database_is_away_for_a_minute(
     make_child: Callable[[str], IngestChild],
     publisher: LedgerPublisher,
     start_own_postgres: Callable[..., PostgresServer],
 ) -> None:
-    server = start_own_postgres()
-    migrate(server.url)
-    register_city(server.url)
+    server = city_server(start_own_postgres)
     child = make_child(server.url)
     child.start()
     time.sleep(0.5)
@@ -229,9 +235,7 @@ def test_a_full_spool_leaves_the_messages_to_the_broker_and_takes_them_once(
     publisher: LedgerPublisher,
     start_own_postgres: Callable[..., PostgresServer],
 ) -> None:
-    server = start_own_postgres()
-    migrate(server.url)
-    register_city(server.url)
+    server = city_server(start_own_postgres)
     child = make_child(server.url)
     child.config["spool_max_bytes"] = 200_000
     child.start()
