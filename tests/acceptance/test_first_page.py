@@ -400,6 +400,7 @@ def test_sites_are_found_by_hazard(visit: Visit) -> None:
 
 def test_without_the_city_the_page_says_so_and_comes_back(visit: Visit) -> None:
     page = visit()
+    expect(row(page, "Upper Bridge").locator(".row-value")).to_be_visible()
     page.evaluate(
         """() => {
           window.realFetch = window.fetch;

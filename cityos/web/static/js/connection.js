@@ -7,6 +7,7 @@ import { retryNow } from "./live.js";
 
 const POLL_S = 10;
 let shown = "";
+let troubleShown = "";
 
 export function startConnection() {
   on("connection", render);
@@ -37,19 +38,19 @@ function render() {
   );
 }
 
+/** Drawn anew only when its words change: whoever is on the button stays on it. */
 function renderTrouble() {
   const block = byId("trouble");
   const offline = city.connection === "offline";
-  if (block.hidden === !offline && block.lang === document.documentElement.lang) return;
   block.hidden = !offline;
   block.lang = document.documentElement.lang;
+  const kept = offline ? keptWords() : "";
+  if (troubleShown === `${block.lang}|${kept}`) return;
+  troubleShown = `${block.lang}|${kept}`;
   if (!offline) {
     block.replaceChildren();
     return;
   }
-  const kept = city.lastReadingAt
-    ? t("trouble.offline.kept", { time: time(city.lastReadingAt, { seconds: true }) })
-    : t("trouble.offline.nothing");
   block.replaceChildren(
     h(
       "div",
@@ -60,4 +61,11 @@ function renderTrouble() {
       h("button", { type: "button", class: "button", onclick: retryNow }, t("trouble.retry")),
     ),
   );
+}
+
+/** An answer that was already under way may bring the first readings after the line broke. */
+function keptWords() {
+  return city.lastReadingAt
+    ? t("trouble.offline.kept", { time: time(city.lastReadingAt, { seconds: true }) })
+    : t("trouble.offline.nothing");
 }
