@@ -10,6 +10,7 @@
      ├─ Forbidden                a valid key without the role that the action asks for
      ├─ TooManyRequests          a quota is used up; says when to come back
      ├─ Unavailable              a part we depend on does not answer; trying again is right
+     │   └─ TookTooLong            it had not finished in its time; less at once may do
      ├─ InvalidPlugin            a manifest, a case or a class breaks the plugin contract
      └─ SetupFailed              the machine lacks something; says what to do
 
@@ -84,6 +85,10 @@ class TooManyRequests(CityOSError):
 
 class Unavailable(CityOSError):
     """A part that this depends on does not answer. Trying again later is right."""
+
+
+class TookTooLong(Unavailable):
+    """What was asked was not finished in its time. Asking for less at once may be right."""
 
 
 class InvalidPlugin(CityOSError):

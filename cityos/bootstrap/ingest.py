@@ -45,6 +45,7 @@ class IngestConfig:
     spool: Path
     spool_max_bytes: int
     retention: Retention = field(default_factory=Retention)
+    statement_timeout_s: float = 30.0
 
 
 def client_id_of(spool: UUID) -> str:
@@ -65,7 +66,11 @@ class IngestProcess:
         clock = SystemClock()
         metrics = IngestMetrics(metrics_registry)
         self._database = Database(
-            config.database_url, application="cityos-ingest", max_size=3, checked=False
+            config.database_url,
+            application="cityos-ingest",
+            max_size=3,
+            statement_timeout_s=config.statement_timeout_s,
+            checked=False,
         )
         listened_to = {
             name

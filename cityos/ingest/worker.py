@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from cityos.errors import Rejected, Unavailable
+from cityos.errors import Rejected, TookTooLong, Unavailable
 from cityos.ingest.feedback import Feedback
 from cityos.ingest.handover import Handover, Prepared
 from cityos.ingest.listener import Listener
@@ -295,12 +295,18 @@ class Ingest:
         )
 
     def _store_groups(self, groups: Sequence[Numbered], batch: IngestBatch) -> None:
-        """Store in one transaction; where the store refuses something, find it by halving."""
+        """Store in one transaction.
+
+        Where the store refuses something it is found by halving; and what is too much for a slow
+        store's deadline is asked of it in halves, for all of it would be too much every time.
+        """
         try:
             self._store_batch(batch)
-        except Rejected as error:
+        except (Rejected, TookTooLong) as error:
             halves = _halves(groups)
             if halves is None:
+                if isinstance(error, TookTooLong):
+                    raise
                 self._store_batch(self._pipeline.refuse(groups[0], error))
                 return
             for half in halves:

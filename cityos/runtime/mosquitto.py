@@ -35,9 +35,10 @@ persistence true
 persistence_location {folder}/
 autosave_interval 10
 
-# bounded by bytes, not by count: the 1,001st message would be dropped without a word
+# bounded by bytes, not by count: the 1,001st message would be dropped without a word. Not 0,
+# "no limit": mosquitto 2.0.11 then ends the connection of whoever publishes what is refused
 max_inflight_messages 20000
-max_queued_messages 0
+max_queued_messages 1000000000
 max_queued_bytes 134217728
 max_packet_size 1300000
 persistent_client_expiration 14d

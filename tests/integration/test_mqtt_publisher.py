@@ -63,6 +63,7 @@ def test_a_refusal_of_the_broker_is_no_success(mqtt_broker: MqttBroker) -> None:
     with pytest.raises(Unavailable, match="refuses"):
         publisher.publish("cityos/v1/town/demo/d/observations", b"x", retain=False, timeout_s=5)
     publisher.publish(TOPIC, b"", retain=True, timeout_s=5)
+    assert publisher.connections == 1, "a refusal must not cost the connection"
     publisher.close()
 
 
