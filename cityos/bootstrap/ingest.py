@@ -65,12 +65,17 @@ class IngestProcess:
     ) -> None:
         clock = SystemClock()
         metrics = IngestMetrics(metrics_registry)
-        self._database = Database(
+        # A connection of its own for what is stored: the pool lends its connections in turn, and
+        # each is a process of the server, whose caches would be cold every other time.
+        self._store = Database(
             config.database_url,
             application="cityos-ingest",
-            max_size=3,
+            max_size=1,
             statement_timeout_s=config.statement_timeout_s,
             checked=False,
+        )
+        self._database = Database(
+            config.database_url, application="cityos-ingest-upkeep", max_size=2
         )
         listened_to = {
             name
@@ -78,7 +83,7 @@ class IngestProcess:
             if found.manifest.kind is Kind.SERVICE
             for name in found.manifest.consumes
         }
-        writer = PostgresObservationWriter(self._database, wanted=listened_to.__contains__)
+        writer = PostgresObservationWriter(self._store, wanted=listened_to.__contains__)
         spool = Spool(config.spool, limit_bytes=config.spool_max_bytes)
         # The spool's own id in the client id: it stays the same, so that the broker keeps our
         # session, and nobody can guess it, for who connects under it takes the session over.
@@ -131,6 +136,7 @@ class IngestProcess:
         self._ingest.stop()
         self._maintenance.stop()
         self._publisher.close()
+        self._store.close()
         self._database.close()
 
 

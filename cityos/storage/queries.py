@@ -83,7 +83,11 @@ ON CONFLICT (series_id) DO UPDATE SET
 WHERE l.observed_at < excluded.observed_at
    OR (l.observed_at = excluded.observed_at AND l.received_at < excluded.received_at
        AND (l.value, l.document) IS DISTINCT FROM (excluded.value, excluded.document))
-RETURNING series_id
+"""
+LATEST_FROM: Final[Query] = """
+SELECT l.series_id
+FROM unnest(%b::integer[], %b::bigint[]) k (series_id, raw_id)
+JOIN latest l ON (l.series_id, l.raw_id) = (k.series_id, k.raw_id)
 """
 
 COPY_EVENTS: Final[Query] = (

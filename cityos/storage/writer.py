@@ -8,9 +8,10 @@ in the server, and a batch of nothing but duplicates still keeps 0.9 of the rate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -33,31 +34,21 @@ from cityos.storage import (
     binary_copy,
     enrolment,
     observation_events,
+    packing,
     queries,
-    raw_blocks,
     received_alerts,
     reconcile,
 )
-from cityos.storage.binary_array import Array
 from cityos.storage.database import Database
 from cityos.storage.deadline import within_deadline
-from cityos.storage.documents import encode_value
 
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 _RETRIES: Final = 3
 _TRY_AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _SERIES: Final = 0
 _OBSERVED_AT: Final = 1
+_RAW_ID: Final = 3
 """Positions in a ``CheckedValue``."""
-_NUMBERS: Final = frozenset((float, int))
-
-
-class _Packed(NamedTuple):
-    """A batch, or a part of it, as the server takes it; ``values`` all without the flag LATE."""
-
-    size: int
-    raw: Sequence[raw_blocks.Row]
-    values: bytes
 
 
 class PostgresObservationWriter:
@@ -125,7 +116,7 @@ class PostgresObservationWriter:
 
     def pack(self, batch: IngestBatch) -> None:
         if not (self._unnumbered or self._unregistered or self._homeless):
-            batch.packed = [_pack(batch)]
+            batch.packed = [packing.pack(batch)]
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
         with within_deadline():
@@ -172,25 +163,27 @@ class PostgresObservationWriter:
     def _store_new(self, connection: Connection[TupleRow], batch: IngestBatch) -> StoreOutcome:
         """The cheap way; raises UniqueViolation when anything is known already."""
         outcome = StoreOutcome(stored=len(batch.values))
-        newest, late = _newest(batch.values)
-        _copy_values(connection, batch, queries.COPY_VALUES, _marks(late))
-        self._finish(connection, batch, outcome, newest, batch.values)
+        newest, late = packing.newest_of(batch.values)
+        with _copying(connection, queries.COPY_VALUES, packing.rows(batch, packing.marks(late))):
+            ending = packing.ending(batch, newest)  # while the server takes the rows
+        self._finish(connection, batch, outcome, ending, batch.values)
         outcome.touch(late)
         return outcome
 
     def _store_known(self, connection: Connection[TupleRow], batch: IngestBatch) -> StoreOutcome:
         """The way for a batch of which something is known already."""
-        newest, late = _newest(batch.values)
-        marks = _marks(late)
+        newest, late = packing.newest_of(batch.values)
+        marks = packing.marks(late)
         connection.execute(queries.STAGES)
-        _copy_values(connection, batch, queries.COPY_VALUE_STAGE, marks)
+        with _copying(connection, queries.COPY_VALUE_STAGE, packing.rows(batch, marks)):
+            ending = packing.ending(batch, newest)
         result = reconcile.values(connection, batch.values)
         outcome = StoreOutcome(
             stored=len(result.new),
             corrections=len(result.corrected),
             duplicates=len(batch.values) - len(result.new) - len(result.corrected),
         )
-        self._finish(connection, batch, outcome, newest, [*result.new, *result.corrected])
+        self._finish(connection, batch, outcome, ending, [*result.new, *result.corrected])
         outcome.touch([*(v for v in result.new if id(v) in marks), *result.corrected])
         return outcome
 
@@ -199,7 +192,7 @@ class PostgresObservationWriter:
         connection: Connection[TupleRow],
         batch: IngestBatch,
         outcome: StoreOutcome,
-        newest: dict[int, CheckedValue],
+        ending: packing.Ending,
         fresh: Sequence[CheckedValue],
     ) -> None:
         """All but the values, and the commit: what both ways share."""
@@ -211,20 +204,21 @@ class PostgresObservationWriter:
             with connection.cursor() as cursor:
                 cursor.executemany(queries.DEAD_LETTER, batch.dead_letters)
         outcome.events = len(wanted) + alerts
-        moved = self._commit(connection, batch, newest, news=outcome.events > 0)
+        newest = ending.newest
+        moved = self._commit(connection, batch.stored_up_to, ending, news=outcome.events > 0)
         for series, observed_at, *_ in newest.values():
             series.latest_at = observed_at
         outcome.moved = moved
         if len(moved) < len(newest):  # another node was ahead: stored, and not the newest
-            first, stored = _marks(moved), _marks(fresh)
+            first, stored = packing.marks(moved), packing.marks(fresh)
             behind = [v for v in newest.values() if id(v) in stored and id(v) not in first]
             outcome.touch(behind)
 
     def _commit(
         self,
         connection: Connection[TupleRow],
-        batch: IngestBatch,
-        newest: dict[int, CheckedValue],
+        stored_up_to: int,
+        ending: packing.Ending,
         *,
         news: bool,
     ) -> list[CheckedValue]:
@@ -233,23 +227,28 @@ class PostgresObservationWriter:
         In one trip to the server: under load each costs some milliseconds of waiting for a core.
         Returns the values that moved ``latest``.
         """
-        raw = [row for part in _packed(batch) for row in part.raw]
-        with connection.cursor(binary=True) as cursor, connection.pipeline():
-            if raw:
-                connection.execute(queries.RAW_BLOCKS, raw_blocks.columns(raw))
-            if newest:
-                cursor.execute(queries.LATEST, _columns(newest.values()))
-            if batch.values:
-                hours = _hours([value[_OBSERVED_AT] for value in batch.values])
-                connection.execute(queries.MARK_HOURS, (hours, self._node))
-            if batch.stored_up_to:
-                connection.execute(
-                    queries.STORED_UP_TO, (batch.stored_up_to, self._node, batch.stored_up_to)
-                )
-            if news:
-                connection.execute(queries.NOTIFY_WORK)
-            connection.commit()
-            return [newest[row[0]] for row in cursor] if newest else []
+        raw, newest, latest, hours = ending
+        with connection.cursor() as cursor:
+            with connection.pipeline():
+                if raw:
+                    connection.execute(queries.RAW_BLOCKS, raw)
+                if newest:
+                    cursor.execute(queries.LATEST, latest)
+                if hours:
+                    connection.execute(queries.MARK_HOURS, (hours, self._node))
+                if stored_up_to:
+                    connection.execute(
+                        queries.STORED_UP_TO, (stored_up_to, self._node, stored_up_to)
+                    )
+                if news:
+                    connection.execute(queries.NOTIFY_WORK)
+                connection.commit()
+            if not newest or cursor.rowcount == len(newest):
+                return list(newest.values())
+            numbers = binary_array.integers(list(newest))
+            raw_ids = binary_array.bigints([value[_RAW_ID] for value in newest.values()])
+            cursor.execute(queries.LATEST_FROM, (numbers, raw_ids))
+            return [newest[row[0]] for row in cursor]
 
     # --- numbers, partitions ------------------------------------------------------------------
 
@@ -275,87 +274,20 @@ class PostgresObservationWriter:
         self._days.update(days)
 
 
-def _newest(
-    values: Sequence[CheckedValue],
-) -> tuple[dict[int, CheckedValue], list[CheckedValue]]:
-    """The newest value of each series in the batch, by series number; and the late ones."""
-    newest: dict[int, CheckedValue] = {}
-    late: list[CheckedValue] = []
-    for value in values:
-        series, observed_at = value[_SERIES], value[_OBSERVED_AT]
-        best = newest.get(series.id)
-        known = series.latest_at if best is None else best[_OBSERVED_AT]
-        if known is None or observed_at >= known:
-            newest[series.id] = value
-        else:
-            late.append(value)
-    return newest, late
-
-
-def _marks(values: Iterable[CheckedValue]) -> frozenset[int]:
-    return frozenset(id(value) for value in values)
-
-
-def _pack(batch: IngestBatch) -> _Packed:
-    return _Packed(
-        len(batch.raw) + len(batch.values),
-        raw_blocks.rows(batch.raw),
-        binary_copy.values(batch.values),
-    )
-
-
-def _packed(batch: IngestBatch) -> Sequence[_Packed]:
-    """What was packed ahead if that is all of it; otherwise all is packed now."""
-    packed = [part for part in batch.packed if isinstance(part, _Packed)]
-    if sum(part.size for part in packed) != len(batch.raw) + len(batch.values):
-        packed = [_pack(batch)]
-        batch.packed = list(packed)
-    return packed
-
-
-def _copy_values(
-    connection: Connection[TupleRow],
-    batch: IngestBatch,
-    into: queries.Query,
-    late: frozenset[int],
-) -> None:
-    """COPY the values; those that are ``late`` are flagged."""
-    if batch.values:
-        rows = [part.values for part in _packed(batch)]
-        if late:
-            rows = [binary_copy.values(batch.values, late)]
-        _copy(connection, into, rows)
-
-
-def _copy(
+@contextmanager
+def _copying(
     connection: Connection[TupleRow], statement: queries.Query, rows: Sequence[bytes]
-) -> None:
+) -> Iterator[None]:
+    """COPY the rows. They are sent when it yields and taken when it returns."""
+    if not rows:
+        yield
+        return
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(binary_copy.HEADER)
         for part in rows:
             copy.write(part)
         copy.write(binary_copy.TRAILER)
-
-
-def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
-    """The parameters of ``queries.LATEST``."""
-    series, observed_at, received_at, raw_ids, contents, quality = zip(*values, strict=True)
-    numbers: Sequence[float | None] = contents
-    documents: Sequence[str | None] = (None,) * len(contents)
-    if not _NUMBERS.issuperset(map(type, contents)):
-        numbers = [value if type(value) in _NUMBERS else None for value in contents]
-        documents = [
-            None if type(value) in _NUMBERS else encode_value(value) for value in contents
-        ]
-    return (
-        binary_array.integers([one.id for one in series]),
-        binary_array.times(observed_at),
-        binary_array.times(received_at),
-        binary_array.bigints(raw_ids),
-        binary_array.floats(numbers),
-        binary_array.smallints(quality),
-        binary_array.documents(documents),
-    )
+        yield
 
 
 def _missing(known: set[int], times: Collection[datetime], days: int) -> dict[int, datetime]:
@@ -371,15 +303,3 @@ def _missing(known: set[int], times: Collection[datetime], days: int) -> dict[in
     if known.issuperset(range(low, high + 1)):
         return {}
     return {key: time for time in times if (key := number(time)) not in known}
-
-
-def _hours(times: Sequence[datetime]) -> list[datetime]:
-    """The hours that the times fall in, oldest first."""
-    first, last = _hour(min(times)), _hour(max(times))
-    if last - first <= timedelta(hours=1):  # the usual batch: no need to look at each
-        return sorted({first, last})
-    return sorted({_hour(time) for time in times})
-
-
-def _hour(time: datetime) -> datetime:
-    return time.replace(minute=0, second=0, microsecond=0)

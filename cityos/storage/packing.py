@@ -1,0 +1,122 @@
+"""A batch as the server takes it: bytes and arrays, made without touching the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from cityos.ports import CheckedValue, IngestBatch
+from cityos.storage import binary_array, binary_copy, raw_blocks
+from cityos.storage.binary_array import Array
+from cityos.storage.documents import encode_value
+
+_SERIES: Final = 0
+_OBSERVED_AT: Final = 1
+"""Positions in a ``CheckedValue``."""
+_NUMBERS: Final = frozenset((float, int))
+
+
+class Packed(NamedTuple):
+    """A batch, or a part of it, as the server takes it; ``values`` all without the flag LATE."""
+
+    size: int
+    raw: Sequence[raw_blocks.Row]
+    values: bytes
+
+
+class Ending(NamedTuple):
+    """What ends a batch's transaction: parameters, ready for the driver."""
+
+    raw: Sequence[Array]
+    newest: dict[int, CheckedValue]
+    latest: Sequence[Array]
+    hours: Sequence[datetime]
+
+
+def pack(batch: IngestBatch) -> Packed:
+    return Packed(
+        len(batch.raw) + len(batch.values),
+        raw_blocks.rows(batch.raw),
+        binary_copy.values(batch.values),
+    )
+
+
+def rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
+    """The values for COPY; those that are ``late`` are flagged."""
+    if late:
+        return [binary_copy.values(batch.values, late)]
+    return [part.values for part in _packed(batch) if part.values]
+
+
+def newest_of(
+    values: Sequence[CheckedValue],
+) -> tuple[dict[int, CheckedValue], list[CheckedValue]]:
+    """The newest value of each series in the batch, by series number; and the late ones."""
+    newest: dict[int, CheckedValue] = {}
+    late: list[CheckedValue] = []
+    for value in values:
+        series, observed_at = value[_SERIES], value[_OBSERVED_AT]
+        best = newest.get(series.id)
+        known = series.latest_at if best is None else best[_OBSERVED_AT]
+        if known is None or observed_at >= known:
+            newest[series.id] = value
+        else:
+            late.append(value)
+    return newest, late
+
+
+def marks(values: Iterable[CheckedValue]) -> frozenset[int]:
+    return frozenset(id(value) for value in values)
+
+
+def ending(batch: IngestBatch, newest: dict[int, CheckedValue]) -> Ending:
+    raw = [row for part in _packed(batch) for row in part.raw]
+    return Ending(
+        raw_blocks.columns(raw) if raw else (),
+        newest,
+        _columns(newest.values()) if newest else (),
+        _hours([value[_OBSERVED_AT] for value in batch.values]) if batch.values else (),
+    )
+
+
+def _packed(batch: IngestBatch) -> Sequence[Packed]:
+    """What was packed ahead if that is all of it; otherwise all is packed now."""
+    packed = [part for part in batch.packed if isinstance(part, Packed)]
+    if sum(part.size for part in packed) != len(batch.raw) + len(batch.values):
+        packed = [pack(batch)]
+        batch.packed = list(packed)
+    return packed
+
+
+def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
+    """The parameters of ``queries.LATEST``."""
+    series, observed_at, received_at, raw_ids, contents, quality = zip(*values, strict=True)
+    numbers: Sequence[float | None] = contents
+    documents: Sequence[str | None] = (None,) * len(contents)
+    if not _NUMBERS.issuperset(map(type, contents)):
+        numbers = [value if type(value) in _NUMBERS else None for value in contents]
+        documents = [
+            None if type(value) in _NUMBERS else encode_value(value) for value in contents
+        ]
+    return (
+        binary_array.integers([one.id for one in series]),
+        binary_array.times(observed_at),
+        binary_array.times(received_at),
+        binary_array.bigints(raw_ids),
+        binary_array.floats(numbers),
+        binary_array.smallints(quality),
+        binary_array.documents(documents),
+    )
+
+
+def _hours(times: Sequence[datetime]) -> list[datetime]:
+    """The hours that the times fall in, oldest first."""
+    first, last = _hour(min(times)), _hour(max(times))
+    if last - first <= timedelta(hours=1):  # the usual batch: no need to look at each
+        return sorted({first, last})
+    return sorted({_hour(time) for time in times})
+
+
+def _hour(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)
