@@ -28,7 +28,18 @@ _PAGE: Final = f"""<!doctype html>
 </body>
 </html>
 """
-_START: Final = """window.ui = SwaggerUIBundle({
+_START: Final = """// a read takes a key and needs none: without this it is drawn with a lock
+const openReads = (system) => ({
+  wrapComponents: {
+    OperationSummary: (Summary) => ({ operationProps, ...props }) => {
+      const needsNone = (operationProps.get("security") ?? []).some((way) => way.isEmpty());
+      const shown = needsNone ? operationProps.delete("security") : operationProps;
+      return system.React.createElement(Summary, { operationProps: shown, ...props });
+    },
+  },
+});
+window.ui = SwaggerUIBundle({
+  plugins: [openReads],
   url: "/openapi.json",
   dom_id: "#reference",
   deepLinking: true,

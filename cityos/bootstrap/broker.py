@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
-
-from rich.table import Table
 
 from cityos.bootstrap import connect
 from cityos.domain.entity import Device
 from cityos.errors import InvalidRequest, NotFound
+from cityos.rehearsal.recording import only_rehearses
 from cityos.runtime import mqtt_access
 from cityos.runtime.mosquitto import access_list
-from cityos.runtime.mqtt_access import MqttUser
+from cityos.runtime.mqtt_access import ALERTS_FILTER, MqttUser
 from cityos.settings import Settings
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
@@ -23,11 +22,15 @@ _CITY: Final = "cityos"
 
 
 def vendors_of(devices: Mapping[str, Sequence[Device]]) -> dict[str, list[str]]:
-    """Return each vendor's tenants; ``devices`` are by tenant."""
+    """Return each vendor's tenants; ``devices`` are by tenant.
+
+    Who is known from a recording alone is nobody who connects.
+    """
     found: dict[str, set[str]] = {}
     for tenant, of_tenant in devices.items():
         for device in of_tenant:
-            found.setdefault(device.vendor, set()).add(tenant)
+            if not only_rehearses(device):
+                found.setdefault(device.vendor, set()).add(tenant)
     return {vendor: sorted(tenants) for vendor, tenants in sorted(found.items())}
 
 
@@ -46,14 +49,14 @@ def broker_users(
     ]
 
 
-def table(settings: Settings) -> Table:
-    """Return who may say and hear what."""
-    rows = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("user", "says", "hears, beside alerts"):
-        rows.add_column(title, no_wrap=title == "user", overflow="fold")
-    for user in _users(settings):
-        rows.add_row(user.name, "\n".join(user.writes), "\n".join(user.reads))
-    return rows
+def rights(settings: Settings) -> Iterator[str]:
+    """Yield who may say and hear what: a right a line, so that each can be searched for."""
+    users = _users(settings)
+    longest = max(len(user.name) for user in users)
+    for user in users:
+        for verb, filters in (("says", user.writes), ("hears", user.reads)):
+            yield from (f"{user.name:<{longest}}  {verb:<5}  {filter_}" for filter_ in filters)
+    yield f"and everybody hears {ALERTS_FILTER}"
 
 
 def password(settings: Settings, name: str, *, new: bool) -> str:

@@ -26,6 +26,7 @@ _LEFTOVER_S: Final = 15.0
 _POLL_S: Final = 0.3
 _NOT_RUNNING: Final = 3
 """The exit code of a status command when the service is stopped (LSB 5, 20.2)."""
+_SUPERVISOR: Final = "supervisor"
 _FIRST: Final = ("timestamp", "level", "event")
 
 
@@ -68,7 +69,7 @@ def status(settings: Settings, console: Console) -> int:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("part", "process", "memory MB", "about"):
         table.add_column(title, justify="right" if title in {"process", "memory MB"} else "left")
-    total_mb = _add(table, "supervisor", city.supervisor.pid, "", with_children=False)
+    total_mb = _add(table, _SUPERVISOR, city.supervisor.pid, "", with_children=False)
     for record in living:
         total_mb += _add(table, record.name, record.mark.pid, city.servers.get(record.name, ""))
     table.add_row("together", "", f"{total_mb:.0f}", "resident, shared pages counted once")
@@ -140,6 +141,8 @@ def _log_files(home: Path, name: str | None) -> list[Path]:
         if not files:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
             message = f"there is no log of {name!r} in {folder}; there are: {known}"
+            if name == _SUPERVISOR:
+                message += "; a city that was not started with --detach speaks to its terminal"
             raise NotFound(message)
     return files
 

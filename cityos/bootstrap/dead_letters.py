@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rich.table import Table
-from rich.text import Text
-
 from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.ingest import adapters_of
+from cityos.bootstrap.listing import block
 from cityos.clock import SystemClock
 from cityos.domain.rejection import Reason
 from cityos.errors import InvalidRequest
@@ -27,10 +25,11 @@ from cityos.storage.writer import PostgresObservationWriter
 
 _APPLICATION: Final = "cityos-dead-letters"
 _MOST_HINDRANCES: Final = 20
+_MOST_NAMED: Final = 5
 
 
-def table(settings: Settings, *, reason: str, limit: int) -> Table:
-    """Return the newest dead letters.
+def listed(settings: Settings, *, reason: str, limit: int, width: int) -> Iterator[str]:
+    """Yield the newest dead letters, each as a block of lines of ``width`` columns.
 
     Raises:
         InvalidRequest: there is no such reason.
@@ -40,20 +39,18 @@ def table(settings: Settings, *, reason: str, limit: int) -> Table:
     url = connect.addresses(settings, "database_url").database_url
     with city_store(url, settings.tenant, application=_APPLICATION) as database:
         letters = PostgresDeadLetters(database).newest(settings.tenant, reason=reason, limit=limit)
-    rows = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("id", "received", "device", "reason", "what", "replayed"):
-        rows.add_column(title, no_wrap=title == "id", overflow="fold")
+    if not letters:
+        yield "nothing is kept that was refused" + (f" with the reason {reason}" if reason else "")
     for kept in letters:
         letter = kept.letter
-        rows.add_row(
+        head = (
             str(kept.id),
             f"{letter.received_at:%Y-%m-%d %H:%M:%S}Z",
-            Text(f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100]),
             letter.reason,
-            Text(f"{letter.path} {letter.detail}"[:300]),
-            f"{kept.replayed_at:%Y-%m-%d %H:%M}Z" if kept.replayed_at else "",
+            f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100],
+            f"(replayed {kept.replayed_at:%Y-%m-%d %H:%M}Z)" if kept.replayed_at else "",
         )
-    return rows
+        yield from block(head, f"{letter.path} {letter.detail}"[:300], width=width)
 
 
 def replay(
@@ -91,18 +88,24 @@ def replay(
 
 
 def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
-    looked_at = result.letters + result.left_out.total()
+    left_out = sorted(result.left_out.items(), key=lambda item: -len(item[1]))
+    looked_at = result.letters + sum(len(letters) for _, letters in left_out)
     yield (
         f"handed to the broker: {result.messages} messages,"
         f" for {result.letters} of the {looked_at} dead letters looked at"
     )
     if result.messages:
         yield "what is refused once more is a new dead letter: cityos dead-letters list"
-    for hindrance, count in result.left_out.most_common(_MOST_HINDRANCES):
-        yield f"left out: {count}, {hindrance}"
-    others = result.left_out.most_common()[_MOST_HINDRANCES:]
+    for hindrance, letters in left_out[:_MOST_HINDRANCES]:
+        more = len(letters) - _MOST_NAMED
+        named = ", ".join(map(str, letters[:_MOST_NAMED])) + (
+            f" and {more} more" if more > 0 else ""
+        )
+        yield f"left out: {len(letters)}, {hindrance} (id {named})"
+    others = left_out[_MOST_HINDRANCES:]
     if others:
-        yield f"left out: {sum(count for _, count in others)}, for {len(others)} other reasons"
+        count = sum(len(letters) for _, letters in others)
+        yield f"left out: {count}, for {len(others)} other reasons"
     missing = sorted(set(ids) - result.found)
     if missing:
         numbers = ", ".join(map(str, missing))

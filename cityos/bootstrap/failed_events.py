@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
-
-from rich.table import Table
-from rich.text import Text
 
 from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
+from cityos.bootstrap.listing import block
 from cityos.settings import Settings
 from cityos.storage.failed_events import PostgresFailedEvents
 
 _APPLICATION: Final = "cityos-events"
 
 
-def table(settings: Settings, *, limit: int) -> Table:
-    """Raises NotFound: there is no such tenant."""
+def listed(settings: Settings, *, limit: int, width: int) -> Iterator[str]:
+    """Yield the newest ones, each as a block of lines of ``width`` columns.
+
+    Raises:
+        NotFound: there is no such tenant.
+    """
     with city_store(_url(settings), settings.tenant, application=_APPLICATION) as database:
         events = PostgresFailedEvents(database).newest(settings.tenant, limit=limit)
-    rows = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("id", "failed", "occasion", "of", "why"):
-        rows.add_column(title, no_wrap=title == "id", overflow="fold")
+    if not events:
+        yield "no event was set aside"
     for event in events:
         occasion = f"{event.status} {event.run}".strip()
-        failed_at = f"{event.failed_at:%Y-%m-%d %H:%M:%S}Z"
-        rows.add_row(
-            str(event.id), failed_at, occasion, Text(event.subject), Text(event.error[:300])
-        )
-    return rows
+        head = (str(event.id), f"{event.failed_at:%Y-%m-%d %H:%M:%S}Z", occasion)
+        yield from block(head, event.subject, event.error[:300], width=width)
 
 
 def retry(settings: Settings, ids: Sequence[int]) -> list[str]:

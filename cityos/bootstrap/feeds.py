@@ -16,6 +16,7 @@ from cityos.ingest.feeds import FeedPoller
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.discovery import Plugins, discover
 from cityos.ports import Registry
+from cityos.rehearsal.recording import only_rehearses
 from cityos.settings import Settings
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
@@ -62,7 +63,7 @@ def run(settings: Settings) -> None:
 
 
 def feed_sources(settings: Settings, plugins: Plugins, registry: Registry) -> Iterator[FeedSource]:
-    """Yield a source for each enabled device with a feed adapter.
+    """Yield a source for each enabled device of the city's own with a feed adapter.
 
     Raises:
         InvalidPlugin: a feed breaks the contract.
@@ -71,6 +72,8 @@ def feed_sources(settings: Settings, plugins: Plugins, registry: Registry) -> It
     for tenant in registry.tenants():
         for device in registry.devices(tenant.id):
             if not device.enabled or device.adapter not in plugins.feeds:
+                continue
+            if only_rehearses(device):  # its documents are those of a recording
                 continue
             manifest, feed = plugins.feeds[device.adapter]
             moved = settings.feed_urls.get(device.adapter)

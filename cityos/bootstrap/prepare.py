@@ -18,6 +18,7 @@ from cityos.plugins.discovery import discover
 from cityos.ports import CityReader, EntityQuery
 from cityos.rehearsal import city_files
 from cityos.rehearsal.mqtt import WindowedPublisher
+from cityos.rehearsal.recording import only_rehearses
 from cityos.settings import Settings
 from cityos.storage import database
 from cityos.storage.database import Database
@@ -94,7 +95,11 @@ def load_city(settings: Settings, folder: Path) -> str:
     )
     try:
         registry = PostgresRegistry(store)
-        before = {(one.vendor, one.id): one for one in registry.devices(city.tenant.id)}
+        before = {
+            (one.vendor, one.id): one
+            for one in registry.devices(city.tenant.id)
+            if not only_rehearses(one)
+        }
         city_files.register(city, registry)
     finally:
         store.close()

@@ -121,9 +121,10 @@ def _commands(welcome: Welcome) -> list[str]:
         commands.append(
             f"curl '{url}/v1/evacuation-sites?hazard=tsunami&near={near}&radius_m=5000'"
         )
-    commands.append(f"curl -N {url}/v1/live")
+    commands.append(f"curl -N '{url}/v1/live'")
     if welcome.admin_key:
-        commands.append(f"curl -H 'Authorization: Bearer {welcome.admin_key}' {url}/v1/proposals")
+        bearer = f"Authorization: Bearer {welcome.admin_key}"
+        commands.append(f"curl -H '{bearer}' '{url}/v1/proposals'")
     packages = {"mosquitto_pub": "mosquitto-clients", "curl": "curl"}
     for program, package in packages.items():
         if shutil.which(program) is None and any(program in command for command in commands):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cityos.cli.invocation import console, errors, settings
+from cityos.cli.invocation import console, errors, say, settings
 
 keys = typer.Typer(help="Keys of the API.", no_args_is_help=True)
 broker = typer.Typer(
@@ -54,7 +54,7 @@ def broker_users() -> None:
     """List who may say and hear what. A vendor is a user once it has a device."""
     from cityos.bootstrap import broker as process
 
-    console.print(process.table(settings()))
+    say(process.rights(settings()))
 
 
 @broker.command("password")

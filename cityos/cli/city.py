@@ -26,11 +26,12 @@ def up(
     """Start a city: servers, processes, page. Ctrl-C stops it; the data is kept."""
     from cityos.bootstrap import background as behind
     from cityos.bootstrap import up as city
+    from cityos.runtime.service import log_path
 
     chosen = settings(demo=demo, http_port=port)
     if detach:
         raise typer.Exit(behind.start(sys.argv[1:], sys.stdout))
-    log = chosen.home / "log" / "up.log"
+    log = log_path(chosen.home, "supervisor")
     raise typer.Exit(
         city.up(chosen, console, after_ready=lambda: behind.leave(log) if background else None)
     )
@@ -54,7 +55,9 @@ def status() -> None:
 
 @commands.command()
 def logs(
-    name: Annotated[str | None, typer.Argument(help="ingest, api, postgres, ...")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A part in `cityos status`: ingest, supervisor, mqtt, ...")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 40,
 ) -> None:

@@ -26,7 +26,8 @@ def dead_letters_list(tenant: Tenant = None, reason: Reason = "", limit: Limit =
     """List what was refused, the newest first."""
     from cityos.bootstrap import dead_letters as process
 
-    console.print(process.table(settings(tenant=tenant), reason=reason, limit=limit))
+    chosen = settings(tenant=tenant)
+    say(process.listed(chosen, reason=reason, limit=limit, width=console.width))
 
 
 @dead_letters.command("replay")
@@ -53,7 +54,7 @@ def failed_list(tenant: Tenant = None, limit: Limit = 50) -> None:
     """List the events that were set aside, the newest first."""
     from cityos.bootstrap import failed_events as process
 
-    console.print(process.table(settings(tenant=tenant), limit=limit))
+    say(process.listed(settings(tenant=tenant), limit=limit, width=console.width))
 
 
 @failed.command("retry")

@@ -6,6 +6,7 @@ A redirect is not followed and nothing is decompressed: what a source sends is w
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _GONE: Final = (404, 410)
 _REDIRECTS: Final = range(300, 400)
 _PORTS: Final = {"http": 80, "https": 443}
 _PLAIN: Final = ("", "identity")
+_ERROR_NUMBER: Final = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ class _HttpDownloader:
             message = f"no whole answer within {deadline_s:g} s"
             raise Unavailable(message) from None
         except httpx2.HTTPError as error:
-            message = f"{type(error).__name__}: {error}"[:300]
+            connected = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            what = "no whole answer from" if connected else "no connection to"
+            why = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+            message = f"{what} {urlsplit(url).hostname}: {why}"[:300]
             raise Unavailable(message) from error
         except httpx2.InvalidURL as error:
             message = f"{url[:200]!r} is not an address that is fetched"

@@ -85,7 +85,9 @@ class FeedTask:
             "the source",
             clock,
             source=source.id,
-            meanwhile=f"the city runs without the feed {source.id} and keeps trying to reach it",
+            meanwhile=f"nothing new comes from the feed {source.id}: the city runs without it and"
+            " keeps trying; where no internet is meant to be, CITYOS_FEEDS=false ends that, else"
+            " see whether this machine gets there",
         )
         self._looks = [
             *(_Look(url, is_catch_up=False) for url in source.urls),

@@ -1,31 +1,32 @@
 """Tells a device at once why its payload was refused, on its own errors topic.
 
 Best effort by design: the dead letter in the store is the record. A device in a fault loop is told
-ten times a second at most, so that its flood does not become ours.
+ten times a second at most, so that its flood does not become ours. The operator reads of it in the
+log, see ``refusals``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-import structlog
 
 from cityos.domain import topic
 from cityos.errors import Unavailable
 from cityos.ingest.metrics import IngestMetrics
+from cityos.ingest.refusals import Refusals
 from cityos.ports import Clock, DeadLetter, MessagePublisher
 
 _WAITING: Final = 1000
 _A_SECOND: Final = 10
 _EXCERPT_BYTES: Final = 200
 _TIMEOUT_S: Final = 5.0
-
-_log = structlog.get_logger("ingest")
+_LOOK_S: Final = 1.0
 
 
 class Feedback:
@@ -35,6 +36,7 @@ class Feedback:
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics
+        self._refusals = Refusals(clock)
         self._waiting: queue.Queue[DeadLetter | None] = queue.Queue(_WAITING)
         self._said: Counter[str] = Counter()
         self._second = 0
@@ -51,8 +53,9 @@ class Feedback:
             return
         self._thread.join(_TIMEOUT_S)
 
-    def tell(self, letters: Iterable[DeadLetter]) -> None:
+    def tell(self, letters: Sequence[DeadLetter]) -> None:
         """Queue feedback for refused messages; never blocks."""
+        self._refusals.count(letters)
         second = int(self._clock.monotonic_s())
         if second != self._second:
             self._second, self._said = second, Counter()
@@ -69,7 +72,7 @@ class Feedback:
                 self._metrics.feedback_dropped.inc()
 
     def _run(self) -> None:
-        while (letter := self._waiting.get()) is not None:
+        while (letter := self._next()) is not None:
             where = topic.errors(letter.tenant, letter.vendor, letter.device)
             try:
                 self._publisher.publish(
@@ -77,6 +80,13 @@ class Feedback:
                 )
             except Unavailable:
                 self._metrics.feedback_dropped.inc()
+        self._refusals.say(now=True)
+
+    def _next(self) -> DeadLetter | None:
+        while True:
+            self._refusals.say()
+            with contextlib.suppress(queue.Empty):
+                return self._waiting.get(timeout=_LOOK_S)
 
 
 def feedback_message(letter: DeadLetter) -> bytes:

@@ -145,7 +145,8 @@ class Listener:
         return True
 
     def stop(self) -> None:
-        """Leave the broker; the session and its queue stay there for the next start."""
+        """Leave the broker, which is no loss to tell of; the session and its queue stay there."""
+        self._client.on_disconnect = None
         self._client.disconnect()
 
     def acknowledge(self, arrivals: Sequence[Arrival]) -> None:

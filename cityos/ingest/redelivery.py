@@ -6,7 +6,6 @@ read and checked here as ingest would: what would only be refused again stays wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,11 +24,11 @@ _PUBLISH_S: Final = 10.0
 
 @dataclass(slots=True)
 class Redelivered:
-    """What became of the dead letters: messages sent, and reasons why others were not."""
+    """What became of the dead letters: messages sent, and why others were not, by their ids."""
 
     messages: int = 0
     letters: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, list[int]] = field(default_factory=dict)
     found: set[int] = field(default_factory=set)
 
 
@@ -77,7 +76,7 @@ class Redelivery:
                 if letter.raw_id not in sent:
                     hindrance = self._hindrance(letter, at_now=at_now)
                     if hindrance:
-                        result.left_out[hindrance] += 1
+                        result.left_out.setdefault(hindrance, []).append(kept.id)
                         continue
                     self._send(letter)
                     sent.add(letter.raw_id)

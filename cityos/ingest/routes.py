@@ -150,7 +150,8 @@ class Route:
         raise Rejected(
             Reason.UNKNOWN_ENTITY,
             f"device {device.id!r} is not registered for entity {name[:200]!r}",
-            hint="leave the entity out, or register it for this device",
+            hint="leave `entity` out if the device measures one thing only; else send a name that"
+            " is registered for it: ask the city's operator which there are, or to add this one",
         )
 
 

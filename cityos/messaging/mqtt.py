@@ -98,7 +98,8 @@ class MqttPublisher:
             raise Unavailable(message)
 
     def close(self) -> None:
-        """Leave the broker; what it retains stays there."""
+        """Leave the broker, which is no loss to speak of; what it retains stays there."""
+        self._client.on_disconnect = None
         self._client.disconnect()
         self._client.loop_stop()
 

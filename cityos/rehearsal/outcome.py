@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from cityos.domain.occasion import Exercise
+from cityos.domain.proposal import ProposalState
 from cityos.ports import CityReader, Clock, OrderBook
 
 _PAGE: Final = 500
@@ -23,11 +24,13 @@ _LONGEST_S: Final = 20.0
 class Outcome:
     """``refused`` counts dead letters by reason, ``proposals`` what the services proposed.
 
+    ``superseded`` of the proposals gave way to later ones before anybody decided.
     ``has_alerts`` and ``has_readings``: there is something to see without a key.
     """
 
     refused: Counter[str] = field(default_factory=Counter)
     proposals: int = 0
+    superseded: int = 0
     has_alerts: bool = False
     has_readings: bool = False
 
@@ -64,14 +67,16 @@ class Outcomes:
     def look(self) -> Outcome:
         """Return what there is now."""
         run, tenant = self._exercise.run, self._tenant
-        proposals = self._orders.proposals(tenant, status="Exercise", limit=_PAGE)
+        proposals = [
+            proposal
+            for proposal in self._orders.proposals(tenant, status="Exercise", limit=_PAGE)
+            if proposal.occasion == self._exercise and proposal.created_at >= self._since
+        ]
         latest = self._city.latest(tenant, dataset=self._exercise.dataset, limit=1)
         return Outcome(
             refused=self._refused(),
-            proposals=sum(
-                proposal.occasion == self._exercise and proposal.created_at >= self._since
-                for proposal in proposals
-            ),
+            proposals=len(proposals),
+            superseded=sum(one.state is ProposalState.SUPERSEDED for one in proposals),
             has_alerts=bool(self._orders.alerts(tenant, status="Exercise", run=run, limit=1)),
             has_readings=bool(latest),
         )

@@ -70,7 +70,7 @@ class Progress:
         if summary.silence_cut:
             self._print(f"silence left out: {summary.silence_cut}")
         for reason, count in sorted(summary.skipped.counts.items()):
-            self._print(f"skipped {count}: {reason} (first: {summary.skipped.examples[reason]})")
+            self._print(f"skipped {count}: {reason} ({summary.skipped.which(reason)})")
         for reason, count in sorted(summary.refused.items()):
             self._print(f"the broker refused {count}: {reason}")
         if summary.outcome is not None:
@@ -78,6 +78,11 @@ class Progress:
             why = ", ".join(f"{reason}: {count}" for reason, count in sorted(refused.items()))
             self._print(f"refused by the city: {refused.total()}{f' ({why})' if why else ''}")
             self._print(f"proposals made: {summary.outcome.proposals}")
+            if summary.outcome.superseded:
+                self._print(
+                    f"superseded before anybody decided: {summary.outcome.superseded};"
+                    " a slower --speed leaves time to approve (60: an hour a minute)"
+                )
         if look:
             self._print("look at it:")
         for command in look:

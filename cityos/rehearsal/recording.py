@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from cityos.domain.entity import Device, Entity
+
+REHEARSAL_ONLY: Final = "rehearsal_only"
+"""Marks what came with a recording and is not the city's own: an attribute of entities, a setting
+of devices."""
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +31,41 @@ class Recorded:
 
 @dataclass(slots=True)
 class Skipped:
-    """What a recording holds that cannot be replayed: how many by reason, one example of each."""
+    """What a recording holds that cannot be replayed: how many by reason, and which.
+
+    The first few are in ``examples``, ``unnamed`` counts the others.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    unnamed: Counter[str] = field(default_factory=Counter)
 
     def add(self, reason: str, example: str) -> None:
+        """``example`` names it: a line of a file, a file, or a device for all that it said."""
         self.counts[reason] += 1
-        self.examples.setdefault(reason, example)
+        self._name(reason, example)
 
     def include(self, other: Skipped) -> None:
         """Count what was skipped elsewhere, too."""
         self.counts.update(other.counts)
-        self.examples = {**other.examples, **self.examples}
+        self.unnamed.update(other.unnamed)
+        for reason, examples in other.examples.items():
+            for example in examples:
+                self._name(reason, example)
+
+    def which(self, reason: str) -> str:
+        """Name what was skipped for this reason, as far as it is kept."""
+        named, more = ", ".join(self.examples[reason]), self.unnamed[reason]
+        return f"{named} and {more} more" if more else named
+
+    def _name(self, reason: str, example: str) -> None:
+        named = self.examples.setdefault(reason, [])
+        if example in named:
+            return
+        if len(named) < _NAMED:
+            named.append(example)
+        else:
+            self.unnamed[reason] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +79,11 @@ class Needs:
     entities: Sequence[Entity] = ()
     devices: Sequence[Device] = ()
     municipality: bool = False
+
+
+def only_rehearses(device: Device) -> bool:
+    """Whether a replay registered it: the city's own rehearsals speak for it, and nobody else."""
+    return bool(device.settings.get(REHEARSAL_ONLY))
 
 
 class Recording(Protocol):

@@ -27,7 +27,7 @@ from cityos.rehearsal.own_times import dated
 from cityos.rehearsal.pacing import Pacer
 from cityos.rehearsal.progress import Progress
 from cityos.rehearsal.readers.detect import open_recordings
-from cityos.rehearsal.recording import Recorded
+from cityos.rehearsal.recording import REHEARSAL_ONLY, Recorded, only_rehearses
 from cityos.rehearsal.summary import Summary
 
 SLOWEST: Final = 1.0
@@ -107,14 +107,15 @@ class Replay:
         new: list[Device] = []
         for recording in self._recordings:
             needs = recording.needs(self._tenant)
-            devices = list(needs.devices)
-            if needs.municipality:
-                # a feed that the city has already is its own; ours would change nothing
-                devices = [
-                    replace(device, entity=self._municipality())
-                    for device in devices
-                    if (device.vendor, device.id) not in known
-                ]
+            devices = [
+                replace(
+                    device,
+                    entity=self._municipality() if needs.municipality else device.entity,
+                    settings={REHEARSAL_ONLY: True},
+                )
+                for device in needs.devices
+                if _is_ours(known.get((device.vendor, device.id)))
+            ]
             entities = needs.entities
             for start in range(0, len(entities), _ENTITIES_AT_ONCE):
                 part = entities[start : start + _ENTITIES_AT_ONCE]
@@ -190,6 +191,11 @@ class Replay:
             )
             raise InvalidRequest(message, parameter="source")
         return found[0].id
+
+
+def _is_ours(known: Device | None) -> bool:
+    """A device that the city registered itself is not to be changed by a rehearsal."""
+    return known is None or only_rehearses(known)
 
 
 def _time_of(message: Recorded) -> datetime:

@@ -124,6 +124,7 @@ def test_a_city_comes_up_is_stopped_and_comes_up_again_with_its_data(
     assert first.stop(signal.SIGINT) == 0, first.lines
     assert [name for name, mark in marks.items() if is_alive(mark)] == []
     assert not list((first.home / "run").iterdir())
+    assert _complaints(first.home) == [], "stopping on purpose is no fault"
     assert _said_only_once(first, key)
 
     second = up(first.home)
@@ -249,6 +250,12 @@ def _wait_for_the_simulated_day(url: str) -> None:
         ),
         within_s=40,
     )
+
+
+def _complaints(home: Path) -> list[str]:
+    logs = (home / "log" / f"{part}.log" for part in ("ingest", "dispatch", "api", "simulate"))
+    lines = [line for log in logs for line in log.read_text().splitlines()]
+    return [line for line in lines if '"level": "info"' not in line]
 
 
 def _said_only_once(city: Up, key: str) -> bool:

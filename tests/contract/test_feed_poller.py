@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import threading
 import time
@@ -317,6 +318,15 @@ def test_a_telegram_that_cannot_be_had_now_is_tried_again(source: Source) -> Non
         "the source cannot be reached",
         "the source is back",
     ]
+
+
+def test_a_source_that_is_not_there_is_said_in_plain_words(source: Source) -> None:
+    with polling(source) as running:
+        until(lambda: running.lines("cannot be reached"))
+    (line,) = running.lines("cannot be reached")
+    assert re.match(r"no connection to 127\.0\.0\.1: \w+", line["reason"])
+    assert not re.search(r"Error|Errno", line["reason"])
+    assert "CITYOS_FEEDS=false" in line["meanwhile"]
 
 
 def test_a_dawdling_server_is_cut_off_at_the_deadline(source: Source) -> None:

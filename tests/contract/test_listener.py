@@ -214,6 +214,16 @@ def test_a_lost_connection_is_made_again(start_listener: Start, vendor: Vendor) 
     assert payloads(listener.arrived(1)) == [b"meanwhile"]
 
 
+def test_leaving_on_purpose_is_no_loss(mqtt_broker: MqttBroker) -> None:
+    states: list[tuple[bool, str]] = []
+    address = BrokerAddress.of(mqtt_broker.url_for("ingest"))
+    client = BatchClient(f"leaving-{time.monotonic_ns()}")
+    said = Listener(client, address, on_state=lambda up, why: states.append((up, why)))
+    Listening(said).pump(until=lambda: bool(states))
+    said.stop()
+    assert states == [(True, "")]
+
+
 def test_a_broker_that_is_not_there_is_said_once_and_tried_again() -> None:
     states: list[str] = []
     nobody = BrokerAddress("127.0.0.1", free_port(), "ingest", "x", tls=False)

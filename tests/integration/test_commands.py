@@ -21,6 +21,7 @@ from cityos.clock import SystemClock
 from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound, SetupFailed
 from cityos.ports import IngestBatch, Origin, RawBlock
 from cityos.runtime.broker import MqttBroker
+from cityos.runtime.service import log_path
 from cityos.storage.database import Database
 from cityos.storage.writer import PostgresObservationWriter
 
@@ -153,9 +154,10 @@ def test_wrong_keys_are_refused_with_the_reason() -> None:
 @pytest.mark.usefixtures("_database")
 def test_a_vendor_gets_its_password_and_another_one(tmp_path: Path) -> None:
     run("load", str(DEMO))
-    users = run("broker", "users")
-    assert "demo-bus" in users
-    assert "ingest" in users
+    users = run("broker", "users").splitlines()
+    assert "demo-bus    says   cityos/v1/yaizu/demo-bus/+/observations" in users
+    assert "ingest      hears  cityos/v1/+/+/+/observations/#" in users
+    assert max(map(len, users)) <= 80
     password = run("broker", "password", "demo").strip()
     assert run("broker", "password", "demo").strip() == password
     renewed = run("broker", "password", "demo", "--new").strip()
@@ -316,6 +318,18 @@ def test_the_descriptions_of_the_interfaces_are_what_the_code_says(
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert run("openapi", "--check").count("as it should be") == 2
+
+
+@pytest.mark.usefixtures("_nothing_runs")
+def test_the_supervisors_log_is_found_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="not started with --detach speaks to its terminal"):
+        run("logs", "supervisor")
+    log = log_path(tmp_path, "supervisor")
+    log.parent.mkdir()
+    log.write_text("mqtt runs again\n")
+    assert run("logs", "supervisor") == "mqtt runs again\n"
+    with pytest.raises(NotFound, match=r"no log of 'nobody' in .*; there are: supervisor$"):
+        run("logs", "nobody")
 
 
 @pytest.mark.usefixtures("_nothing_runs")

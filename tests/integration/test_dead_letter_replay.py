@@ -100,6 +100,7 @@ def test_what_an_unregistered_device_said_is_stored_once_it_is_registered(town: 
     assert "handed to the broker: 0 messages" in said
     assert "left out: 2, still refused: unknown_device" in said
     assert "left out: 1, still refused: unknown_unit" in said
+    assert said.count(f"(id {first}, {first + 1})") == 1
 
     town.register("new")
     assert "handed to the broker: 1 messages" in run("replay", "--id", str(first))
@@ -134,6 +135,18 @@ def test_a_reading_without_a_time_is_not_given_the_time_of_the_replay_unasked(to
     assert "--now" in said
     assert "handed to the broker: 1 messages" in run("replay", "--now")
     assert len(town.wait_for(VALUES, 1)) == 1
+
+
+def test_the_list_is_readable_in_a_narrow_terminal(town: Town, monkeypatch: Any) -> None:
+    assert run("list") == "nothing is kept that was refused\n"
+    town.say(reading("g1", unit="shaku"), reading("g1", entity="urn:ngsi-ld:Secret:elsewhere"))
+    town.wait_for(LETTERS, 2)
+    monkeypatch.setenv("COLUMNS", "60")
+    listed = run("list")
+    words = listed.split()
+    assert max(map(len, listed.splitlines())) <= 60
+    assert words.count("acme/g1") == 2
+    assert {"unknown_unit", "unknown_entity", "'urn:ngsi-ld:Secret:elsewhere'"} <= set(words)
 
 
 def test_what_a_vendor_wrote_is_shown_as_it_is(town: Town, monkeypatch: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from cityos.errors import Unavailable
 from cityos.messaging.mqtt import MqttPublisher
@@ -83,6 +84,25 @@ def test_a_wrong_password_is_not_a_connection(mqtt_broker: MqttBroker) -> None:
         publisher.publish(TOPIC, b"x", retain=False, timeout_s=0.5)
     assert publisher.connections == 0
     publisher.close()
+
+
+def test_leaving_is_no_loss_and_a_loss_is_said(
+    start_own_broker: Callable[..., MqttBroker],
+) -> None:
+    broker = start_own_broker()
+    url = broker.url_for("dispatch")
+    leaving, losing = (MqttPublisher(url, client_id=name) for name in ("leaving", "losing"))
+    with capture_logs() as logs:
+        for publisher in (leaving, losing):
+            publisher.publish(TOPIC, b"x", retain=False, timeout_s=5)
+        leaving.close()
+        assert logs == []
+        broker.kill()
+        deadline_s = time.monotonic() + 5
+        while not logs and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        losing.close()
+    assert [line["event"] for line in logs] == ["the connection to the broker was lost"]
 
 
 def test_it_comes_back_after_the_broker_does(start_own_broker: Callable[..., MqttBroker]) -> None:

@@ -16,9 +16,13 @@ from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
 from rich.console import Console
 from structlog.testing import capture_logs
 
+from cityos import settings
+from cityos.bootstrap.broker import vendors_of
+from cityos.bootstrap.feeds import feed_sources
 from cityos.clock import SystemClock
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.errors import InvalidRequest, NotFound, Unavailable
+from cityos.plugins.discovery import discover
 from cityos.ports import EntityQuery
 from cityos.rehearsal import city_files
 from cityos.rehearsal.mqtt import WindowedPublisher
@@ -244,12 +248,45 @@ def test_telegrams_go_through_the_citys_own_feed_device(
     )
 
     assert summary.published == 1
-    assert store.registry.devices("town") == [
-        Device(vendor="jma", id="jma_xml", adapter="jma_xml", entity=town.id)
-    ]
+    (device,) = store.registry.devices("town")
+    assert (device.vendor, device.id, device.entity) == ("jma", "jma_xml", town.id)
     (message,) = ear.wait_for(1)
     assert message.topic == "cityos/v1/town/jma/jma_xml/observations/exercise/typhoon"
     assert message.payload == (tmp_path / "a.xml").read_bytes()
+
+
+def test_what_a_replay_registers_is_nobody_who_connects_and_nothing_that_is_polled(
+    store: Store, day: Path
+) -> None:
+    town = Entity(
+        id="urn:ngsi-ld:Municipality:town:1",
+        type="Municipality",
+        name=Name("Town", "町"),
+        attributes={"jma_area_codes": ["9999900"]},
+    )
+    store.registry.put_entities("town", [town])
+    (day.parent / "a.xml").write_text(
+        '<Report xmlns="http://xml.kishou.go.jp/jmaxml1/"><Control>'
+        "<DateTime>2024-06-23T10:00:00Z</DateTime></Control></Report>"
+    )
+    assert store.replay(day.parent).prepare()
+    registered = store.registry.devices("town")
+    assert {device.vendor for device in registered} == {"fukui", "jma"}
+    assert vendors_of({"town": registered}) == {}
+    assert list(feed_sources(settings.load(), discover(), store.registry)) == []
+
+
+def test_a_device_of_the_citys_own_stays_as_it_is(store: Store, day: Path) -> None:
+    own = Device(vendor="fukui", id="7", adapter="cityos_json", entity="urn:ngsi-ld:Gauge:town:1")
+    store.registry.put_entities(
+        "town", [Entity(id=own.entity, type="Gauge", name=Name("G", "計"))]
+    )
+    store.registry.put_devices("town", [own])
+    assert store.replay(day).prepare()
+    registered = {device.id: device for device in store.registry.devices("town")}
+    assert registered.keys() == {"7", "8"}
+    assert registered["7"] == own
+    assert vendors_of({"town": list(registered.values())}) == {"fukui": ["town"]}
 
 
 def test_what_an_unknown_device_said_is_not_sent(
@@ -263,7 +300,7 @@ def test_what_an_unknown_device_said_is_not_sent(
 
     assert summary.published == 0
     assert dict(summary.skipped.counts) == {"the device is not registered in this city": 1}
-    assert list(summary.skipped.examples.values()) == ["acme/one"]
+    assert list(summary.skipped.examples.values()) == [["acme/one"]]
 
 
 def test_there_must_be_such_a_city(store: Store, day: Path) -> None:

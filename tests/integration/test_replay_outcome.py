@@ -53,6 +53,15 @@ def test_only_what_belongs_to_the_run_counts(city: AlertPath) -> None:
     assert outcomes(city).look() == Outcome(refused=Counter(undecodable=2), proposals=1)
 
 
+def test_a_proposal_that_gave_way_before_anybody_decided_is_told(city: AlertPath) -> None:
+    propose(city, "flood/x", Exercise("typhoon"))
+    city.clock.advance(60)
+    higher = a.assessment("flood/x", AlertLevel.EMERGENCY_SAFETY, city.clock.now())
+    assert city.propose(higher, occasion=Exercise("typhoon")) is not None
+    found = outcomes(city).look()
+    assert (found.proposals, found.superseded) == (2, 1)
+
+
 def test_it_waits_for_what_is_still_on_its_way(city: AlertPath) -> None:
     late = threading.Timer(1.0, propose, [city, "flood/x", Exercise("typhoon")])
     late.start()

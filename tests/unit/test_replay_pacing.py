@@ -126,6 +126,9 @@ def test_a_run_is_named_after_its_file() -> None:
     assert run == "fukui_2024-06-23-20260901t123005"
 
 
+SLOWER = "a slower --speed leaves time to approve (60: an hour a minute)"
+
+
 def summary() -> Summary:
     return Summary(
         run="typhoon",
@@ -137,10 +140,14 @@ def summary() -> Summary:
         silence_cut=timedelta(hours=3),
         stopped=True,
         skipped=Skipped(
-            Counter({"no level was measured (*)": 10}), {"no level was measured (*)": "day.csv:7"}
+            Counter({"no level was measured (*)": 10}),
+            {"no level was measured (*)": ["day.csv:7", "day.csv:9"]},
+            Counter({"no level was measured (*)": 8}),
         ),
         refused={"Not authorized": 2},
-        outcome=Outcome(refused=Counter({"undecodable": 3, "unknown_device": 1}), proposals=2),
+        outcome=Outcome(
+            refused=Counter({"undecodable": 3, "unknown_device": 1}), proposals=2, superseded=1
+        ),
     )
 
 
@@ -161,10 +168,11 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "stopped early: 90 messages published in 12.3 s as exercise typhoon",
         "recorded from 2024-06-23 09:00 to 2024-06-23 14:00 JST",
         "silence left out: 3:00:00",
-        "skipped 10: no level was measured (*) (first: day.csv:7)",
+        "skipped 10: no level was measured (*) (day.csv:7, day.csv:9 and 8 more)",
         "the broker refused 2: Not authorized",
         "refused by the city: 4 (undecodable: 3, unknown_device: 1)",
         "proposals made: 2",
+        f"superseded before anybody decided: 1; {SLOWER}",
         "look at it:",
         "  curl 'http://127.0.0.1:8080/v1/alerts?status=Exercise'",
     ]

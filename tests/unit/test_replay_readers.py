@@ -12,7 +12,7 @@ import pytest
 from cityos.domain.observation import Position
 from cityos.errors import InvalidRequest
 from cityos.rehearsal.readers.detect import open_recordings
-from cityos.rehearsal.recording import Recording
+from cityos.rehearsal.recording import Recording, Skipped
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 GAUGES = (
@@ -97,7 +97,7 @@ def test_what_is_no_level_is_counted_with_its_reason(fukui: Path) -> None:
         "the line is not a time, a level and a gauge": 3,
         "the level is not a number": 1,
     }
-    assert recording.skipped.examples["no level was measured (---)"] == "day.csv:5"
+    assert recording.skipped.which("no level was measured (---)") == "day.csv:5"
     assert len(messages) + recording.skipped.counts.total() == recording.count()
 
 
@@ -135,7 +135,7 @@ def test_a_folder_of_days_is_one_recording_in_order(fukui: Path) -> None:
     assert times == sorted(times)
     assert times[-1] == utc("2024-06-24T15:10")
     assert dict(others.counts) == {"the file is no recording": 1}
-    assert others.examples == {"the file is no recording": "notes.txt"}
+    assert others.which("the file is no recording") == "notes.txt"
 
 
 def test_real_days_are_read_to_the_last_line() -> None:
@@ -157,6 +157,21 @@ def test_real_days_are_read_to_the_last_line() -> None:
     assert gauge.name.ja == "上太田"
     assert gauge.attributes["evacuation_level_m"] == 2.7
     assert gauge.attributes["danger_level_m"] == 3.2
+
+
+def test_a_few_of_what_is_skipped_are_named_and_the_rest_counted(fukui: Path) -> None:
+    reason = "no level was measured (*)"
+    stars = "".join(f"2024-06-23T10:{minute},*,8\n" for minute in range(10, 20))
+    (fukui / "day.csv").write_text("日時,河川水位,id\n" + stars)
+    recording = only(fukui / "day.csv")
+    assert list(recording.messages()) == []
+    assert recording.skipped.which(reason) == "day.csv:2, day.csv:3, day.csv:4 and 7 more"
+
+    together = Skipped()
+    together.add(reason, "another.csv:2")
+    together.include(recording.skipped)
+    assert together.counts[reason] == 11
+    assert together.which(reason) == "another.csv:2, day.csv:2, day.csv:3 and 8 more"
 
 
 # --- telegrams ----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from cityos.domain.observation import Position
 from cityos.domain.observed_property import PROPERTIES
 from cityos.errors import InvalidRequest
 from cityos.rehearsal.payloads import Value, cityos_json
-from cityos.rehearsal.recording import Needs, Recorded, Skipped
+from cityos.rehearsal.recording import REHEARSAL_ONLY, Needs, Recorded, Skipped
 
 HEADER: Final = "日時,河川水位,id"
 VENDOR: Final = "fukui"
@@ -146,7 +146,7 @@ def _plain(name: str) -> str:
 
 def _entity(tenant: str, gauge: str, cells: Mapping[str, str]) -> Entity:
     station, river = cells.get("観測所名", ""), cells.get("河川名", "")
-    attributes: dict[str, Any] = {"rehearsal_only": True, "source": "福井県"}
+    attributes: dict[str, Any] = {REHEARSAL_ONLY: True, "source": "福井県"}
     if river:
         attributes |= {"river_en": f"{river} (Fukui)", "river_ja": river}
     if cells.get("所在地"):
