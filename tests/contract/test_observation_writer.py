@@ -452,6 +452,22 @@ def test_two_writers_on_the_same_series_do_not_lock_each_other_out(store: Store)
     assert store.rows("SELECT count(*) FROM observation") == [(240,)]
 
 
+def test_where_another_node_was_ahead_a_value_is_kept_and_is_not_the_latest(store: Store) -> None:
+    ours, both = store.series(), store.series("air_temperature")
+    store.store((ours, NOW, 1.0), (both, NOW, 1.0))
+    other = Store(store.url)
+    other.raw_ids = iter(range(10**6, 2 * 10**6))
+    other.store((other.series(), NOW + timedelta(minutes=2), 3.0))
+    outcome = store.store(
+        (ours, NOW + timedelta(minutes=1), 2.0), (both, NOW + timedelta(minutes=1), 2.0)
+    )
+    other.database.close()
+    assert outcome.stored == 2
+    assert [value[0] for value in outcome.moved] == [both]
+    assert outcome.touched == {"t": [ours.key]}
+    assert store.rows("SELECT value FROM latest ORDER BY value") == [(2.0,), (3.0,)]
+
+
 def test_hours_are_rolled_up_exactly_whatever_comes_late(store: Store) -> None:
     series = store.series("air_temperature")
     hour = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)

@@ -72,6 +72,18 @@ def test_messages_are_kept_with_who_sent_them(messages: Messages) -> None:
     ).fetchone() == (NOON, "cityos_json@1.0.0")
 
 
+def test_a_day_that_retention_dropped_meanwhile_is_made_again(messages: Messages) -> None:
+    origin = messages.origin("g1")
+    messages.keep(block(1, [origin], [b"gone"]))
+    dropped = messages.connection.execute(
+        "SELECT drop_raw_messages_before(%s)", (NOON + timedelta(days=2),)
+    ).fetchone()
+    assert dropped is not None
+    assert dropped[0] >= 1
+    messages.keep(block(2, [origin], [b"kept"]))
+    assert messages.kept() == [(2, "g1", b"kept")]
+
+
 def test_messages_that_came_together_share_rows(messages: Messages) -> None:
     origin, count = messages.origin("g1"), 10 * raw_blocks.MOST_IN_A_ROW
     messages.keep(block(1, [origin] * count, [b"21.5"] * count))
