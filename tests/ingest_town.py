@@ -46,7 +46,12 @@ class IngestTown:
 
 @contextmanager
 def running_ingest(
-    folder: Path, *, broker: MqttBroker, redis_url: str, database_url: str
+    folder: Path,
+    *,
+    broker: MqttBroker,
+    redis_url: str,
+    database_url: str,
+    statement_timeout_s: float = 30.0,
 ) -> Iterator[IngestProcess]:
     """With its spool in ``folder``."""
     config = IngestConfig(
@@ -55,6 +60,7 @@ def running_ingest(
         redis_url=redis_url,
         spool=folder / "ingest.db",
         spool_max_bytes=1 << 30,
+        statement_timeout_s=statement_timeout_s,
     )
     process = IngestProcess(config, discover(), CollectorRegistry())
     process.start()

@@ -47,11 +47,10 @@ class Feedback:
 
     def stop(self) -> None:
         """Send what is waiting, as far as the broker takes it, and end."""
-        try:
+        with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=_TIMEOUT_S)
-        except queue.Full:
-            return
-        self._thread.join(_TIMEOUT_S)
+            self._thread.join(_TIMEOUT_S)
+        self._refusals.say(now=True)
 
     def tell(self, letters: Sequence[DeadLetter]) -> None:
         """Queue feedback for refused messages; never blocks."""
@@ -80,7 +79,6 @@ class Feedback:
                 )
             except Unavailable:
                 self._metrics.feedback_dropped.inc()
-        self._refusals.say(now=True)
 
     def _next(self) -> DeadLetter | None:
         while True:

@@ -88,6 +88,7 @@ class Ingest:
         metrics.spool_messages.set_function(lambda: spool.waiting_messages)
         metrics.spool_bytes.set_function(lambda: spool.waiting_bytes)
         self._failpoint = failpoint
+        self._told_up_to = 0
         self._stopping = threading.Event()
         self._preparing = threading.Lock()
         self._handover = Handover(_BATCH_MESSAGES, _BATCH_BYTES)
@@ -254,59 +255,63 @@ class Ingest:
                 self._stopping.wait(_SMALL_PAUSE_S)
 
     def _store(self, prepared: Prepared) -> bool:
-        """Store, however long the store is away; False when we are stopping before it is done."""
-        failures = 0
-        while not self._stopping.is_set():
+        """Store, however long the store is away; False when we are stopping before it is done.
+
+        What was too much for a slow store's deadline is asked of it in smaller parts: all of it
+        would be too much every time.
+        """
+        rest, most, failures = prepared.groups, prepared.messages, 0
+        part, batch = rest, prepared.batch
+        while rest and not self._stopping.is_set():
             try:
                 if failures:
                     # the connection may have been lost in the very moment of the commit, or
                     # between the halves of a batch of which something was refused
                     _, stored_up_to = self._writer.resume(self._spool.id)
-                    rest = _not_stored(prepared.groups, stored_up_to)
-                    if rest != prepared.groups:
-                        self._tell_unseen(prepared.batch, stored_up_to)
-                        if not rest:
-                            break
-                        prepared = Prepared(rest, self._prepare(rest), prepared.size_bytes)
-                self._store_groups(prepared.groups, prepared.batch)
+                    self._tell_unseen(batch, stored_up_to)
+                    rest = _not_stored(rest, stored_up_to)
+                if rest:
+                    wanted = _first(rest, most)
+                    if wanted != part:
+                        part, batch = wanted, self._prepare(wanted)
+                    self._store_groups(part, batch)
+                    rest = _not_stored(rest, sequence_after(part[-1]))
             except Unavailable as error:
                 if failures == 0:
                     _log.warning("store is away, messages stay in the spool", why=str(error))
                     self._metrics.store_up.set(0)
+                if isinstance(error, TookTooLong):
+                    most = max(1, min(most, sum(len(group.messages) for group in part)) // 2)
                 self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
                 continue
-            break
-        else:
+            if failures:
+                _log.info("store is back", waiting_messages=self._spool.waiting_messages)
+            failures, most = 0, most * 2
+        if rest:
             return False
-        if failures:
-            _log.info("store is back", waiting_messages=self._spool.waiting_messages)
         self._metrics.store_up.set(1)
         self._failpoint("after_commit")
         return True
 
     def _tell_unseen(self, batch: IngestBatch, stored_up_to: int) -> None:
         """Tell of what is stored though nobody heard the answer, as far as it is known now."""
+        unseen = range(self._told_up_to, stored_up_to)
         outcome = StoreOutcome()
-        outcome.touch(v for v in batch.values if sequence_of(v[_RAW_ID]) < stored_up_to)
+        outcome.touch(v for v in batch.values if sequence_of(v[_RAW_ID]) in unseen)
         self._news.tell(outcome)
         self._feedback.tell(
-            [one for one in batch.dead_letters if sequence_of(one.raw_id) < stored_up_to]
+            [one for one in batch.dead_letters if sequence_of(one.raw_id) in unseen]
         )
+        self._told_up_to = max(self._told_up_to, stored_up_to)
 
     def _store_groups(self, groups: Sequence[Numbered], batch: IngestBatch) -> None:
-        """Store in one transaction.
-
-        Where the store refuses something it is found by halving; and what is too much for a slow
-        store's deadline is asked of it in halves, for all of it would be too much every time.
-        """
+        """Store in one transaction; where the store refuses something, find it by halving."""
         try:
             self._store_batch(batch)
-        except (Rejected, TookTooLong) as error:
+        except Rejected as error:
             halves = _halves(groups)
             if halves is None:
-                if isinstance(error, TookTooLong):
-                    raise
                 self._store_batch(self._pipeline.refuse(groups[0], error))
                 return
             for half in halves:
@@ -325,6 +330,7 @@ class Ingest:
 
     def _store_batch(self, batch: IngestBatch) -> None:
         outcome = self._writer.store(batch)
+        self._told_up_to = batch.stored_up_to
         self._metrics.stored.inc(outcome.stored)
         self._metrics.duplicates.inc(outcome.duplicates)
         self._metrics.corrections.inc(outcome.corrections)
@@ -361,6 +367,19 @@ def _not_stored(groups: Sequence[Numbered], stored_up_to: int) -> list[Numbered]
             messages = group.messages[done:] if done else group.messages
             left.append(Numbered(group.first_id + done, group.received_at, messages))
     return left
+
+
+def _first(groups: Sequence[Numbered], most: int) -> Sequence[Numbered]:
+    """The first so many messages."""
+    taken: list[Numbered] = []
+    for group in groups:
+        if len(group.messages) > most:
+            if most:
+                taken.append(Numbered(group.first_id, group.received_at, group.messages[:most]))
+            return taken
+        taken.append(group)
+        most -= len(group.messages)
+    return groups
 
 
 def _halves(

@@ -32,6 +32,7 @@ from cityos.ports import (
 )
 from cityos.storage.database import Database
 from cityos.storage.writer import PostgresObservationWriter
+from tests.city_processes import until
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, 456789, UTC)
 ENTITY = "urn:ngsi-ld:WaterLevelGauge:t:1"
@@ -268,6 +269,8 @@ def test_after_a_restart_of_the_server_one_try_fails_and_the_next_succeeds(
     )
     store.writer = PostgresObservationWriter(database)
     store.store((store.series(), NOW, 1.5))
+    theirs = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+    until(lambda: len(store.rows(theirs, "unchecked")) == 3 or None, "three connections")
     ended = store.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
         "unchecked",

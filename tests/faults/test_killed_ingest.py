@@ -237,19 +237,22 @@ def test_a_store_too_slow_for_a_whole_batch_is_given_it_in_parts(
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql"
-            " AS 'BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END'"
+            " AS 'BEGIN PERFORM pg_sleep(0.004); RETURN NEW; END'"
         )
         connection.execute(
             "CREATE TRIGGER dawdle BEFORE INSERT ON observation"
             " FOR EACH ROW EXECUTE FUNCTION dawdle()"
         )
     child = make_child(database_url)
-    child.config["statement_timeout_s"] = 0.25  # for 125 of them
+    child.config["statement_timeout_s"] = 0.5  # for 125 of them
     child.start()
     time.sleep(0.5)
     publisher.publish(500)
     assert publisher.wait_until_stored(database_url, 30) == []
-    assert "store is away" not in child.log.read_text()
+    wait_for(lambda: "store is back" in child.log.read_text())
+    with psycopg.connect(database_url) as connection:
+        kept = connection.execute("SELECT count(*), count(DISTINCT payload) FROM raw_message")
+        assert kept.fetchone() == (500, 500)
 
 
 def test_a_full_spool_leaves_the_messages_to_the_broker_and_takes_them_once(
