@@ -45,10 +45,13 @@ def test_a_deadline_that_passes_after_the_commit_stores_nothing_twice(
         town = IngestTown(database_url, vendor)
         town.publish("g0", reading(1.5, 0))
         assert town.wait_for("SELECT value FROM observation", 1) == [(1.5,)]
-        for device in (0, 1, 2):  # the first of them is known already
-            town.publish("g0", reading(1.5, device))
-        assert len(town.wait_for("SELECT value FROM observation", 3)) == 3
-        town.publish("g0", reading(1.5, 3))  # what comes after it is stored after it
-        assert len(town.wait_for("SELECT value FROM observation", 4)) == 4
+        town.publish("g0", reading(1.5, 0))  # known already: it holds up those that follow
+        topic = "cityos/v1/t/acme/g0/observations"
+        burst = [vendor.publish(topic, reading(1.5, device), qos=1) for device in range(20)]
+        for sent in burst:
+            sent.wait_for_publish(10)
+        assert len(town.wait_for("SELECT value FROM observation", 20)) == 20
+        town.publish("g0", reading(1.5, 20))  # what comes after it is stored after it
+        assert len(town.wait_for("SELECT value FROM observation", 21)) == 21
         kept = town.rows("SELECT count(*), count(DISTINCT id) FROM raw_message")
-    assert kept == [(5, 5)]
+    assert kept == [(23, 23)]
