@@ -58,3 +58,63 @@ CONTRASTS = """() => {
   }
   return poor;
 }"""
+
+# how many pixels of a canvas have the colour of level 4
+PURPLE = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let purple = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    purple += data[i] === 170 && data[i + 1] === 0 && data[i + 2] === 170;
+  }
+  return purple;
+}"""
+
+# the boxes of what a selector finds: left, top, right, bottom
+BOXES = """(selector) => [...document.querySelectorAll(selector)]
+  .map((element) => element.getBoundingClientRect())
+  .map((box) => [box.left, box.top, box.right, box.bottom])"""
+
+# of a mark on the map: what one can read of it, without moving or asking
+READABLE = """() => [...document.querySelectorAll("#map .marker")]
+  .filter((marker) => marker.checkVisibility({ visibilityProperty: true }))
+  .map((marker) => [...marker.querySelectorAll("span")]
+    .filter((e) => !e.children.length && e.textContent.trim() && e.checkVisibility())
+    .filter((e) => parseFloat(getComputedStyle(e).fontSize) > 0)
+    .map((e) => e.className.split(" ")[0]))"""
+
+# how far the legend's sign for a layer of the map is from the image that the map draws there, and
+# from the one of another layer: mean difference of a channel, 0..255
+SIGNS = """async ([layer, label, other]) => {
+  const { provideImage } = await import("/static/js/map-images.js");
+  const { mapStyle } = await import("/static/js/map-style.js");
+  const drawn = (id) => {
+    const { layout } = mapStyle({}, null, "en").layers.find((one) => one.id === id);
+    let pixels = null;
+    provideImage({ addImage: (_, image) => (pixels = image) }, layout["icon-image"]);
+    return pixels;
+  };
+  const picture = drawn(layer);
+  const shown = [...document.querySelectorAll("#map-legend label")]
+    .find((one) => one.textContent.trim() === label).querySelector("svg");
+  const copy = shown.cloneNode(true);
+  [copy, ...copy.children].forEach((part, index) => {
+    const style = getComputedStyle([shown, ...shown.children][index]);
+    for (const name of ["fill", "stroke", "stroke-width", "stroke-linecap", "stroke-linejoin"]) {
+      part.setAttribute(name, style.getPropertyValue(name));
+    }
+  });
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.setAttribute("width", picture.width);
+  copy.setAttribute("height", picture.height);
+  const image = new Image();
+  image.src = `data:image/svg+xml,${encodeURIComponent(copy.outerHTML)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: picture.width, height: picture.height });
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, picture.width, picture.height);
+  const far = (pixels) =>
+    data.reduce((sum, channel, i) => sum + Math.abs(channel - pixels.data[i]), 0) / data.length;
+  return [far(picture), far(drawn(other))];
+}"""

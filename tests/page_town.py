@@ -104,6 +104,36 @@ DEVICES = [
 ]
 
 
+def order(number: int, level: int, status: str) -> dict[str, Any]:
+    """An order in force as the API gives it, for an area of its own."""
+    english, japanese = {
+        3: ("Elderly people and others who need time: evacuate.", "高齢者等は避難してください。"),
+        4: ("Everyone: evacuate now.", "危険な場所にいる人は、全員避難してください。"),
+    }[level]
+    info = {
+        "event": {"en": "Flood", "ja": "洪水"},
+        "hazard": "flood",
+        "level": level,
+        "headline": {"en": "Headline", "ja": "見出し"},
+        "description": {"en": "The water has risen. " * 5, "ja": "水位が上昇しています。" * 5},
+        "instruction": {"en": english, "ja": japanese},
+        "areas": [{"name": {"en": f"District {number}", "ja": f"第{number}地区"}, "polygons": []}],
+        "parameters": {"situation": f"flood/{number}"},
+    }
+    return {
+        "identifier": f"urn:test:{status}:{number}",
+        "status": status,
+        "sender": "kawabe.example.jp",
+        "sender_name": {"en": "Kawabe", "ja": "川辺町"},
+        "sent": "2026-09-01T00:00:00Z",
+        "level": level,
+        "infos": [info],
+    }
+
+
+ORDERS = [(1, 4), (2, 4), (3, 4), (4, 3), (5, 3)]
+
+
 @dataclass
 class Town:
     """The running city, who publishes in it, and an official's key."""

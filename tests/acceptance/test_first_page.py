@@ -14,14 +14,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
+from cityos.api import openapi
 from cityos.runtime import ports
 from cityos.runtime.broker import MqttBroker
 from cityos.runtime.redis_server import RedisServer
-from tests.city_processes import City, vendor
-from tests.page_checks import CONTRASTS, NAMELESS, TOO_SMALL, WIDTH
-from tests.page_town import DEVICES, ENTITIES, HOSTILE, TENANT, TOWN, Town
+from tests.city_processes import City, until, vendor
+from tests.page_checks import (
+    BOXES,
+    CONTRASTS,
+    NAMELESS,
+    PURPLE,
+    READABLE,
+    SIGNS,
+    TOO_SMALL,
+    WIDTH,
+)
+from tests.page_town import DEVICES, ENTITIES, HOSTILE, ORDERS, TENANT, TOWN, Town, order
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -169,7 +179,7 @@ def test_a_reading_over_mqtt_colours_its_gauge_while_one_looks(town: Town, visit
     expect(upper.locator(".level-mark")).to_have_text("2")
     expect(upper.locator(".row-value")).to_have_text("1.62 m")
     assert background(upper.locator(".level-mark")) == "rgb(242, 231, 0)"
-    marker = page.locator(".marker", has=page.locator(".marker-value", has_text="1.62"))
+    marker = page.locator("#map .marker", has=page.locator(".marker-value", has_text="1.62"))
     expect(marker.locator(".level-mark")).to_have_text("2")
     expect(marker).to_have_attribute(
         "aria-label", "River gauge, Upper Bridge, 1.62 m, Corresponds to level 2"
@@ -189,23 +199,42 @@ def test_a_click_opens_the_last_day_with_its_thresholds(visit: Visit) -> None:
     expect(panel.locator(".thresholds tr").nth(1)).to_contain_text("あと 2.10 m")
     chart = panel.get_by_role("img")
     expect(chart).to_have_attribute("aria-label", re.compile("訓練橋.*最低 0.40、最高 0.42"))
-    drawn = chart.locator("canvas").evaluate(
-        """canvas => {
-          const { data } = canvas.getContext("2d")
-            .getImageData(0, 0, canvas.width, canvas.height);
-          let purple = 0;
-          for (let i = 0; i < data.length; i += 4) {
-            purple += data[i] === 170 && data[i + 1] === 0 && data[i + 2] === 170;
-          }
-          return purple;
-        }"""
-    )
-    assert drawn > 50, "the danger level is not drawn"
+    canvas = chart.locator("canvas")
+    until(lambda: canvas.evaluate(PURPLE) > 50 or None, "the danger level is drawn")
     picture(page, "detail-ja")
 
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     expect(row(page, "訓練橋")).to_be_focused()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_names_of_thresholds_cover_neither_the_curve_nor_each_other(
+    size: dict[str, int], visit: Visit
+) -> None:
+    page = visit("en", size)
+    page.evaluate(
+        """async () => {
+          const { entitiesOf } = await import("/static/js/city.js");
+          const drill = entitiesOf("WaterLevelGauge").find(({ name }) => name.ja === "訓練橋");
+          drill.attributes.caution_level_m = 1.05; // hardly above the one for standing by
+        }"""
+    )
+    for language in ("en", "ja"):
+        row(page, "訓練橋" if language == "ja" else "Drill Bridge").click()
+        panel = page.locator("#detail")
+        expect(panel.locator(".chart-name")).to_have_count(5)
+        until(lambda: apart(page, "#detail .u-over", "#detail .chart-name"), "names beside")
+        names = page.evaluate(BOXES, "#detail .chart-name")
+        heights = [box[1] for box in names]
+        assert heights == sorted(heights, reverse=True)
+        (plot,) = page.evaluate(BOXES, "#detail .u-over")
+        (edge,) = page.evaluate(BOXES, "#detail")
+        assert all(plot[2] < box[0] and box[2] <= edge[2] for box in names)
+        assert plot[2] - plot[0] > 180, "what is left for the curve"
+        picture(page, f"chart-{size['width']}-{language}")
+        panel.locator(".icon-button").click()
+        page.locator("#language-button").click()
 
 
 def test_a_gauge_that_fell_silent_is_grey_and_counts_no_more(visit: Visit) -> None:
@@ -368,6 +397,7 @@ def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) 
 def look_at_the_end_on_a_phone(official: Page) -> None:
     official.set_viewport_size(PHONE)  # type: ignore[arg-type]
     official.locator("#language-button").click()
+    official.locator("#actual-alerts").get_by_role("button", name="詳しく").click()
     official.get_by_role("button", name="避難情報を解除").first.click()
     expect(official.get_by_label("解除の理由")).to_be_focused()
     assert official.evaluate(WIDTH) <= PHONE["width"]
@@ -375,6 +405,7 @@ def look_at_the_end_on_a_phone(official: Page) -> None:
     official.keyboard.press("Escape")
     assert official.evaluate(TOO_SMALL) == []
     picture(official, "phone-order-in-force-ja")
+    official.locator("#actual-alerts").get_by_role("button", name="折りたたむ").click()
     official.locator("#language-button").click()
     official.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
 
@@ -468,6 +499,94 @@ def test_on_a_phone_nothing_is_cut_off(visit: Visit) -> None:
         page.locator("#language-button").tap()
 
 
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_on_a_phone_alerts_leave_the_map_to_be_used(language: str, visit: Visit) -> None:
+    page = visit(language, PHONE)
+    page.route("**/v1/alerts?*status=Actual*", alerts_of("Actual"))
+    page.route("**/v1/alerts?*status=Exercise*", alerts_of())
+    page.reload()
+    banner = page.locator("#actual-alerts")
+    # one entry a level: the level, where, what to do; no more unless one asks
+    expect(banner.locator(".alert")).to_have_count(2)
+    worst = banner.locator(".alert.level-4")
+    expect(worst).to_be_visible()
+    for wanted in ("level", "areas", "action"):
+        expect(worst).to_contain_text(COMPACT[language][wanted])
+    expect(banner.locator(".alert-headline")).to_have_count(0)
+    shown = page.locator("#map").bounding_box()
+    assert shown
+    assert shown["y"] + shown["height"] <= PHONE["height"], "the whole map is seen at once"
+    assert page.evaluate(WIDTH) <= PHONE["width"]
+    assert page.evaluate(TOO_SMALL) == []
+    assert page.evaluate(CONTRASTS) == []
+    picture(page, f"phone-alerts-{language}")
+    # the map answers, and nothing lies over it
+    row(page, "訓練橋" if language == "ja" else "Drill Bridge").wait_for()
+    page.locator("#map .marker:visible").first.click()
+    expect(page.locator("#detail")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    more = banner.locator(".alert-more")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    more.click()
+    expect(banner.locator(".alert")).to_have_count(5)
+    expect(banner.locator(".alert-headline")).to_have_count(5)
+    expect(more).to_have_attribute("aria-expanded", "true")
+    expect(more).to_be_focused()
+    more.click()
+    expect(banner.locator(".alert")).to_have_count(2)
+
+    # an exercise beside the real thing takes no more than its own warning
+    page.unroute("**/v1/alerts?*status=Exercise*")
+    page.route("**/v1/alerts?*status=Exercise*", alerts_of("Exercise"))
+    page.reload()
+    exercise = page.locator("#exercise-alerts")
+    expect(exercise.locator(".exercise-ribbon")).to_be_visible()
+    expect(banner.locator(".alert")).to_have_count(2)
+    expect(exercise.locator(".alert")).to_have_count(0)
+    shown = page.locator("#map").bounding_box()
+    assert shown
+    assert PHONE["height"] - shown["y"] > 300
+    picture(page, f"phone-alerts-and-exercise-{language}")
+    exercise.locator(".alert-more").click()
+    expect(exercise.locator(".alert")).to_have_count(5)
+
+
+def test_a_district_is_never_shown_at_the_level_of_another(visit: Visit) -> None:
+    page = visit("en", PHONE)
+    items = [order(1, 4, "Actual"), order(2, 3, "Actual")]
+    for item in items:  # as an agency sends it: no order of ours, and no instruction
+        item["infos"][0] |= {"instruction": {"en": "", "ja": ""}, "parameters": {}}
+    answer = {"items": items, "next": None}
+    page.route("**/v1/alerts?*status=Actual*", lambda route: route.fulfill(json=answer))
+    page.reload()
+    alerts = page.locator("#actual-alerts .alert")
+    expect(alerts).to_have_count(2)
+    expect(alerts.nth(0)).to_contain_text("District 1")
+    expect(alerts.nth(0)).not_to_contain_text("District 2")
+    expect(alerts.nth(1)).to_contain_text("District 2")
+
+
+COMPACT = {
+    "en": {
+        "level": "Level4",
+        "areas": "District 1, District 2, District 3",
+        "action": "Everyone: evacuate now.",
+    },
+    "ja": {
+        "level": "レベル4",
+        "areas": "第1地区、第2地区、第3地区",
+        "action": "危険な場所にいる人は、全員避難してください。",
+    },
+}
+
+
+def alerts_of(*statuses: str) -> Callable[[Route], None]:
+    """Answers with the town's worst day instead of the town's own alerts."""
+    items = [order(*one, status) for status in statuses for one in ORDERS]
+    return lambda route: route.fulfill(json={"items": items, "next": None})
+
+
 def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     page = visit()
     page.keyboard.press("Tab")
@@ -479,7 +598,7 @@ def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     assert ring == "solid"
     page.keyboard.press("Enter")
     expect(page.locator("#detail h2")).to_be_focused()
-    page.locator(".marker").first.focus()
+    page.locator("#map .marker").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#detail")).to_be_visible()
 
@@ -591,11 +710,15 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
     places = page.evaluate(
         """async () => {
           const { place } = await import("/static/js/map-places.js");
+          const { spread } = await import("/static/js/chart-labels.js");
           const forms = [[26, 26], [72, 30]];
           return {
+            spread: [spread([90, 60, 30], 15, 100), spread([62, 61, 60], 15, 100),
+              spread([3, 2, 1], 15, 100), spread([], 15, 100)],
             alone: place([{ x: 0, y: 0, forms }]),
             crowd: place(Array.from({ length: 15 }, () => ({ x: 5, y: 5, forms }))),
             bounded: place([0, 30].map((x) => ({ x, y: 0, forms })), [96, 0]),
+            walled: place([0, 30].map((x) => ({ x, y: 0, forms })), [0, 0]),
             full: place(Array.from({ length: 200 }, () => ({ x: 5, y: 5, forms: [[26, 26]] }))),
             hidden: place([{ x: 0, y: 0, forms: [] }]),
           };
@@ -603,10 +726,15 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
     )
     page.close()
     assert places["alone"] == [{"form": 1, "dx": 0, "dy": 0}]
+    assert places["spread"] == [[90, 60, 30], [62, 47, 32], [37.5, 22.5, 7.5], []]
     assert None not in places["crowd"]
     assert places["crowd"][0]["form"] == 1  # what matters most
     assert overlapping([box_of(place) for place in places["crowd"]]) == []
-    assert [place["form"] for place in places["bounded"]] == [0, 0]
+    # what matters less makes way, unless it has nowhere to go
+    assert places["bounded"][0] == {"form": 1, "dx": 0, "dy": 0}
+    places["bounded"][1]["dx"] += 30
+    assert overlapping([box_of(place) for place in places["bounded"]]) == []
+    assert [place["form"] for place in places["walled"]] == [0, 0]
     assert places["full"].count(None) > 50  # better none than one upon another
     assert places["hidden"] == [None]
 
@@ -617,16 +745,137 @@ def test_markers_do_not_cover_each_other_however_far_away_one_is(
 ) -> None:
     page = visit("ja", size)
     for _ in range(4):
-        expect(page.locator(".marker:visible")).to_have_count(4)
-        page.wait_for_timeout(600)  # the map glides
-        boxes = page.evaluate(
-            """() => [...document.querySelectorAll(".marker")]
-              .map((marker) => marker.getBoundingClientRect())
-              .map((box) => [box.left, box.top, box.right, box.bottom])"""
-        )
-        assert overlapping(boxes) == []
-        page.get_by_role("button", name="縮小").click()
+        expect(page.locator("#map .marker:visible")).to_have_count(4)
+        until(lambda: apart(page, "#map .marker"), "no mark covers another")
+        zoom_out(page, "縮小")
+    until(lambda: apart(page, "#map .marker"), "no mark covers another")
     picture(page, f"far-{size['width']}")
+
+
+def test_a_gauge_on_the_map_is_labelled_with_its_value_or_not_at_all(visit: Visit) -> None:
+    page = visit("en", PHONE)
+    page.evaluate(RAIN, [0])
+    marks = page.locator("#map .marker")
+    expect(marks).to_have_count(5)
+
+    def without_label() -> int:
+        labels = page.evaluate(READABLE)
+        assert all("marker-value" in label for label in labels if label), labels
+        return labels.count([])
+
+    # there is room for the value of each; where it does not rain there is nothing to say
+    until(lambda: without_label() == 1 or None, "a label for all gauges but the dry one")
+    page.evaluate(RAIN, [0, *[1.5] * 40])
+    expect(marks).to_have_count(45)
+    until(lambda: without_label() > 1 or None, "gauges without room for a label")
+    assert apart(page, "#map .marker:not(.has-no-room)")
+    for mark in page.locator("#map .marker.is-water").all():
+        expect(mark.locator(".marker-value")).to_be_visible()  # rivers before rain
+    picture(page, "phone-points")
+    # who asks for a point gets its name with its value, never a name alone
+    dry = page.get_by_role("button", name="Rain gauge, Hill 0,")
+    dry.focus()
+    expect(dry.locator(".marker-name")).to_be_visible()
+    expect(dry.locator(".marker-value")).to_have_text("0.0")
+    expect(dry.locator(".marker-value")).to_be_visible()
+
+    page.evaluate(RAIN, [0, *[52] * 40])
+    expect(marks.locator(".level-mark.level-3")).to_have_count(40)
+    until(lambda: without_label() > 1 or None, "no level stands there without its value")
+
+
+def test_a_chosen_gauge_stands_clear_of_its_details_and_of_the_legend(visit: Visit) -> None:
+    page = visit(size={"width": 1200, "height": 600})
+    chosen = ("#map .marker.is-selected", "#detail", "#map-legend")
+    row(page, "Drill Bridge").click()
+    expect(page.locator(chosen[0])).to_be_visible()
+    until(lambda: apart(page, *chosen), "the chosen gauge in the open")
+    # also when it was chosen before the map had come
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/js/map.js", hold)
+    with page.expect_request("**/js/map.js"):
+        page.reload()
+    row(page, "Drill Bridge").click()
+    expect(page.locator("#detail")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator(chosen[0])).to_be_visible()
+    until(lambda: apart(page, *chosen), "the chosen gauge in the open")
+
+
+def test_the_legend_shows_what_the_map_draws(visit: Visit) -> None:
+    page = visit()
+    legend = page.locator("#map-legend")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for layer, label, other in (
+            ("sites", "Evacuation sites", "buildings"),
+            ("buildings", "Buildings", "sites"),
+        ):
+            expect(legend.get_by_text(label)).to_be_visible()
+            own, others = page.evaluate(SIGNS, [layer, label, other])
+            assert own < 4, (layer, scheme)
+            assert others > 12, "this would not tell one sign from another"
+    calm = page.locator("#map .marker.is-water").filter(has=page.locator(".level-mark.is-normal"))
+    drawn = calm.first.locator(".level-mark").get_attribute("class")
+    sign = legend.locator("label", has_text="River levels (m)").locator(".marker.is-water")
+    expect(sign.locator(".level-mark")).to_have_attribute("class", drawn or "")
+    # and the list of sites speaks of them with the same sign
+    listed = page.locator("#sites .row .sign").first.evaluate("sign => sign.innerHTML")
+    shown = legend.locator("label", has_text="Evacuation sites").locator(".sign")
+    assert shown.evaluate("sign => sign.innerHTML") == listed
+    picture(page, "legend-dark-en")
+
+
+def test_the_reference_shows_a_lock_where_a_key_is_needed_and_nowhere_else(
+    town: Town, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{town.city.url}/docs")
+    expect(page.locator(".opblock-summary").first).to_be_visible(timeout=WAIT_MS)
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll(".opblock-summary")].map((one) => [
+          one.querySelector(".opblock-summary-method").textContent,
+          one.querySelector(".opblock-summary-path").dataset.path,
+          one.querySelector(".authorization__btn") !== null,
+        ])"""
+    )
+    described = {
+        (method.upper(), path): operation.get("security") == [{"key": []}]
+        for path, methods in openapi.document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert {(method, path): locked for method, path, locked in shown} == described
+    page.close()
+
+
+# rain gauges close together that are there for this visitor only, with what they have measured
+RAIN = """async (values) => {
+  const { putEntities, putLatest } = await import("/static/js/city.js");
+  const gauges = values.map((_, n) => ({ id: `urn:test:${n}`, type: "RainGauge",
+    name: { en: `Hill ${n}` },
+    attributes: { rainfall_levels_mm: { precipitation_1h: { 3: 50 } } },
+    position: { longitude: 138.3 + 0.001 * (n % 7), latitude: 34.85 + 0.001 * (n % 6) } }));
+  putEntities("RainGauge", gauges);
+  putLatest(gauges.map(({ id }, n) => ({ entity: id, observed_property: "precipitation_1h",
+    value: values[n], unit: "mm", observed_at: new Date().toISOString() })));
+}"""
+
+
+def zoom_out(page: Page, button: str) -> None:
+    """One step, and the map has taken it."""
+    scale = page.locator("#map .maplibregl-ctrl-scale")
+    before = scale.text_content() or ""
+    page.get_by_role("button", name=button).click()
+    expect(scale).not_to_have_text(before)
+
+
+def apart(page: Page, *selectors: str) -> bool | None:
+    boxes = [box for selector in selectors for box in page.evaluate(BOXES, selector)]
+    return (len(boxes) > 1 and overlapping(boxes) == []) or None
 
 
 def box_of(place: dict[str, float]) -> list[float]:

@@ -10,12 +10,14 @@ import { signedIn } from "./official-session.js";
 import { hazardName, orderName } from "./order-words.js";
 
 const SHOWN = 2; // information without a level waits behind "more", unless there is nothing else
+const NARROW = matchMedia("(max-width: 760px)"); // there the map must not wait behind whole orders
 const expanded = { actual: false, exercise: false };
 const shownBefore = { actual: "", exercise: "" };
 
 export function startAlertBanner() {
   on("alerts", render);
   on("session", render);
+  NARROW.addEventListener("change", render);
   onLanguage(render);
 }
 
@@ -25,17 +27,21 @@ function render() {
 }
 
 function renderRegion(kind, region, alerts) {
+  const compact = NARROW.matches && !expanded[kind];
+  const behind = kind === "exercise" && city.actual?.length > 0; // what is real comes first
   // A live region is read aloud again when it is rebuilt: only rebuild it when it says more.
   const fingerprint = JSON.stringify([
     document.documentElement.lang,
     signedIn(),
     expanded[kind],
+    compact && behind,
+    compact,
     alerts,
   ]);
   if (fingerprint === shownBefore[kind]) return;
   shownBefore[kind] = fingerprint;
   region.hidden = alerts.length === 0;
-  region.className = `alerts is-${kind}`;
+  region.className = `alerts is-${kind}${compact ? " is-compact" : ""}`;
   region.setAttribute("aria-label", t(`alerts.${kind}.title`));
   if (alerts.length === 0) {
     region.replaceChildren();
@@ -44,13 +50,41 @@ function renderRegion(kind, region, alerts) {
   const sorted = [...alerts].sort(
     (a, b) => alertLevel(b) - alertLevel(a) || Date.parse(b.sent) - Date.parse(a.sent),
   );
-  const first = Math.min(Math.max(sorted.filter((alert) => alertLevel(alert) > 0).length, 1), SHOWN);
-  const visible = expanded[kind] ? sorted : sorted.slice(0, first);
+  const entries = compact ? alike(sorted) : sorted.map((alert) => ({ alert, areas: areasOf(alert) }));
+  const levelled = entries.filter(({ alert }) => alertLevel(alert) > 0).length;
+  const room = compact && behind ? 0 : SHOWN;
+  const first = Math.min(Math.max(levelled, 1), room);
+  const visible = expanded[kind] ? entries : entries.slice(0, first);
   region.replaceChildren(
     ...(kind === "exercise" ? [ribbon()] : []),
-    h("ul", { class: "alert-list" }, ...visible.map((alert) => alertItem(alert, kind))),
-    ...(sorted.length > first ? [moreButton(kind, sorted.length - first)] : []),
+    h("ul", { class: "alert-list" }, ...visible.map((entry) => alertItem(entry, kind, compact))),
+    ...(NARROW.matches || entries.length > first ? [moreButton(kind, first && entries.length - first)] : []),
   );
+}
+
+/** Alerts that ask for the same, as one with the areas of all. */
+function alike(alerts) {
+  const found = new Map();
+  for (const alert of alerts) {
+    const info = worstInfo(alert);
+    const level = alertLevel(alert);
+    const key = JSON.stringify([level, alert.sender, title(info, level), nameOf(info?.instruction)]);
+    const same = found.get(key);
+    if (same) same.areas = [...new Set([...same.areas, ...areasOf(alert)])];
+    else found.set(key, { alert, areas: areasOf(alert) });
+  }
+  return [...found.values()];
+}
+
+function worstInfo(alert) {
+  return (alert.infos ?? []).reduce(
+    (worst, next) => (!worst || (next.level ?? 0) > (worst.level ?? 0) ? next : worst),
+    null,
+  );
+}
+
+function areasOf(alert) {
+  return (worstInfo(alert)?.areas ?? []).map((area) => nameOf(area.name)).filter(Boolean);
 }
 
 function ribbon() {
@@ -63,7 +97,8 @@ function ribbon() {
 }
 
 function moreButton(kind, count) {
-  const label = expanded[kind] ? t("alerts.fewer") : t("alerts.more", { n: count });
+  const folded = count > 0 ? t("alerts.more", { n: count }) : t("alerts.details");
+  const label = expanded[kind] ? t("alerts.fewer") : folded;
   return h(
     "button",
     {
@@ -80,17 +115,13 @@ function moreButton(kind, count) {
   );
 }
 
-function alertItem(alert, kind) {
-  const info = (alert.infos ?? []).reduce(
-    (worst, next) => (!worst || (next.level ?? 0) > (worst.level ?? 0) ? next : worst),
-    null,
-  );
+function alertItem({ alert, areas }, kind, compact) {
+  const info = worstInfo(alert);
   const level = alertLevel(alert);
-  const areas = (info?.areas ?? []).map((area) => nameOf(area.name)).filter(Boolean);
   return h(
     "li",
     { class: `alert level-${level} is-${kind}` },
-    badge(level),
+    badge(level, compact ? "alerts.level.short" : "alerts.level"),
     h(
       "div",
       { class: "alert-body" },
@@ -102,15 +133,20 @@ function alertItem(alert, kind) {
         areas.length > 0 && h("span", { class: "alert-areas" }, areas.join(t("separator"))),
       ),
       // of our own orders the headline is the title again; why they were given is not
-      paragraph("alert-headline", isOurOrder(info, level) ? info.description : info?.headline),
+      !compact
+        && paragraph("alert-headline", isOurOrder(info, level) ? info.description : info?.headline),
       level > 0 && paragraph("alert-action", info?.instruction),
-      h(
-        "div",
-        { class: "alert-foot" },
-        h("p", { class: "alert-origin" }, t("alerts.issued", origin(alert))),
-        signedIn() && isOurOrder(info, level) && endButton(alert, info),
-      ),
+      !compact && foot(alert, info, level),
     ),
+  );
+}
+
+function foot(alert, info, level) {
+  return h(
+    "div",
+    { class: "alert-foot" },
+    h("p", { class: "alert-origin" }, t("alerts.issued", origin(alert))),
+    signedIn() && isOurOrder(info, level) && endButton(alert, info),
   );
 }
 
@@ -122,14 +158,14 @@ function endButton(alert, info) {
   );
 }
 
-function badge(level) {
+function badge(level, word) {
   if (level === 0) {
     return h("p", { class: "alert-badge" }, h("span", {}, t("alerts.information")));
   }
   return h(
     "p",
     { class: "alert-badge" },
-    h("span", {}, t("alerts.level")),
+    h("span", {}, t(word)),
     h("b", {}, String(level)),
   );
 }

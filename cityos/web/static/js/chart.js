@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 
+import { thresholdNames } from "./chart-labels.js";
 import { language, now, number, time } from "./language.js";
 
 const DAY_S = 86_400;
@@ -16,7 +17,9 @@ const FONT = '12px "Hiragino Sans", "Noto Sans JP", "Noto Sans CJK JP", "Yu Goth
  */
 export function drawChart(host, { samples, since, thresholds, decimals, fromZero }) {
   const data = withGaps(samples);
-  const chart = new uPlot(options(host, { since, thresholds, decimals, fromZero }), data, host);
+  const names = thresholdNames(host, thresholds);
+  const settings = options(host, { since, thresholds, names, decimals, fromZero });
+  const chart = new uPlot(settings, data, host);
   const observer = new ResizeObserver(() => {
     const size = sizeOf(host);
     if (size.width > 0 && size.width !== chart.width) chart.setSize(size);
@@ -61,7 +64,7 @@ function sizeOf(host) {
   return { width: Math.floor(host.clientWidth), height: 210 };
 }
 
-function options(host, { since, thresholds, decimals, fromZero }) {
+function options(host, { since, thresholds, names, decimals, fromZero }) {
   const style = getComputedStyle(host);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = {
@@ -71,7 +74,7 @@ function options(host, { since, thresholds, decimals, fromZero }) {
   };
   return {
     ...sizeOf(host),
-    padding: [14, 10, 0, 0],
+    padding: [14, Math.max(10, names.width), 0, 0],
     legend: { show: false },
     cursor: { points: { size: 7 }, drag: { x: false, y: false }, y: false },
     tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Asia/Tokyo"),
@@ -106,7 +109,7 @@ function options(host, { since, thresholds, decimals, fromZero }) {
       },
     ],
     hooks: {
-      draw: [(chart) => drawThresholds(chart, thresholds, colour)],
+      draw: [(chart) => drawThresholds(chart, thresholds, colour), names.place],
       setCursor: [(chart) => showReading(chart, decimals)],
       ready: [(chart) => chart.over.append(readout(chart))],
     },
@@ -140,13 +143,8 @@ function hour(second) {
 function drawThresholds(chart, thresholds, colour) {
   const { ctx, bbox } = chart;
   const ratio = devicePixelRatio || 1;
-  const left = bbox.left + 6 * ratio;
   ctx.save();
-  ctx.font = FONT.replace("12px", `${11 * ratio}px`);
-  ctx.textBaseline = "bottom";
-  ctx.textAlign = "left";
-  ctx.lineJoin = "round";
-  for (const { value, level, label } of thresholds) {
+  for (const { value, level } of thresholds) {
     const y = Math.round(chart.valToPos(value, "y", true));
     ctx.strokeStyle = colour(`--level-${level}-line`);
     ctx.lineWidth = 1.5 * ratio;
@@ -155,12 +153,6 @@ function drawThresholds(chart, thresholds, colour) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.setLineDash([]);
-    ctx.strokeStyle = colour("--surface");
-    ctx.lineWidth = 3 * ratio;
-    ctx.strokeText(label, left, y - 2 * ratio);
-    ctx.fillStyle = colour("--ink");
-    ctx.fillText(label, left, y - 2 * ratio);
   }
   ctx.restore();
 }

@@ -3,8 +3,8 @@
 import { entitiesOf, on, reading, select } from "./city.js";
 import { byId, h, setText } from "./dom.js";
 import { STALE_AFTER_MS } from "./gauge-state.js";
-import { icon } from "./icons.js";
 import { nameLanguage, nameOf, now, number, onLanguage, t } from "./language.js";
+import { sign } from "./signs.js";
 import { forDisplay } from "./units.js";
 
 let figures = null;
@@ -40,8 +40,8 @@ function build() {
   update();
 }
 
-function tile(iconName, labelKey, value, note) {
-  return h("div", { class: "tile" }, icon(iconName), h("span", {}, t(labelKey)), value, note);
+function tile(name, labelKey, value, note) {
+  return h("div", { class: "tile" }, sign(name), h("span", {}, t(labelKey)), value, note);
 }
 
 function buildingRow(building) {
@@ -53,7 +53,7 @@ function buildingRow(building) {
     h(
       "button",
       { type: "button", class: "row is-plain", onclick: () => select(building.id) },
-      h("span", { class: "building-mark", "aria-hidden": "true" }, icon("building")),
+      sign("building"),
       h(
         "span",
         { class: "row-name" },

@@ -274,7 +274,7 @@ function draw(mine, { samples: raw, since }, drawChart) {
     since,
     thresholds: thresholdsOf(thing).map((threshold) => ({
       ...threshold,
-      label: thresholdName(threshold),
+      label: t(`threshold.short.${threshold.key}`, { level: threshold.level }),
     })),
     decimals: scale.decimals,
     fromZero: thing.type !== "WaterLevelGauge",

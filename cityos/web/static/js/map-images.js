@@ -1,6 +1,7 @@
 // Map symbols, drawn on a canvas when the map asks for them: nothing is fetched.
 
-const SIZE = 26;
+import { SIGN_PX, SIGNS, plates } from "./signs.js";
+
 const RATIO = 2;
 
 const tokens = () => {
@@ -17,58 +18,24 @@ function canvas(width, height) {
   return context;
 }
 
-function plate(context, colour, rim, radius) {
-  context.fillStyle = rim;
-  context.beginPath();
-  context.roundRect(1, 1, SIZE - 2, SIZE - 2, radius + 1.5);
-  context.fill();
-  context.fillStyle = colour;
-  context.beginPath();
-  context.roundRect(2.5, 2.5, SIZE - 5, SIZE - 5, radius);
-  context.fill();
-}
-
-function strokes(context, colour, width, paths) {
-  context.strokeStyle = colour;
+function sign(name, colour) {
+  const { width, dots, lines } = SIGNS[name];
+  const context = canvas(SIGN_PX, SIGN_PX);
+  for (const [token, inset, corner] of plates(name)) {
+    const side = SIGN_PX - 2 * inset;
+    context.fillStyle = colour(token);
+    context.beginPath();
+    context.roundRect(inset, inset, side, side, corner);
+    context.fill();
+  }
+  context.fillStyle = context.strokeStyle = colour(`--on-${name}`);
   context.lineWidth = width;
   context.lineCap = "round";
   context.lineJoin = "round";
-  for (const path of paths) context.stroke(new Path2D(path));
+  for (const dot of dots) context.fill(new Path2D(dot));
+  for (const line of lines) context.stroke(new Path2D(line));
+  return context.getImageData(0, 0, SIGN_PX * RATIO, SIGN_PX * RATIO);
 }
-
-const DRAW = {
-  // a person on the way through a door, after the green sign of JIS Z 8210
-  site(context, colour) {
-    plate(context, colour("--site"), colour("--map-rim"), 4);
-    const white = colour("--on-site");
-    context.fillStyle = white;
-    context.beginPath();
-    context.arc(14.6, 7.6, 2, 0, 7);
-    context.fill();
-    strokes(context, white, 2, [
-      "M12.8 11.2l-2.6 4.6",
-      "M8 12.200l4.6-1.2 2.6 2.6 2.8.4",
-      "M11 15.400l3 2.2-.6 3.2",
-      "M10.2 15.800l-1.6 2.4-3 .4",
-    ]);
-  },
-  bus(context, colour) {
-    plate(context, colour("--bus"), colour("--map-rim"), 12);
-    const white = colour("--on-bus");
-    strokes(context, white, 1.7, ["M8.5 7.500h9v9.500h-9z", "M8.5 12.500h9", "M10.5 17v1.8", "M15.5 17v1.8"]);
-  },
-  building(context, colour) {
-    plate(context, colour("--building"), colour("--map-rim"), 4);
-    strokes(context, colour("--on-building"), 1.7, [
-      "M8.5 19V7.500h9V19",
-      "M7 19h12",
-      "M11.5 11h0",
-      "M14.5 11h0",
-      "M11.5 14.500h0",
-      "M14.5 14.500h0",
-    ]);
-  },
-};
 
 function stripes(level, colour) {
   const context = canvas(16, 16);
@@ -99,10 +66,7 @@ export function provideImage(map, id) {
   const level = /^stripes-([1-5])$/.exec(id)?.[1];
   if (level) {
     map.addImage(id, stripes(level, colour), { pixelRatio: RATIO });
-  } else if (DRAW[id]) {
-    const context = canvas(SIZE, SIZE);
-    DRAW[id](context, colour);
-    const pixels = context.getImageData(0, 0, SIZE * RATIO, SIZE * RATIO);
-    map.addImage(id, pixels, { pixelRatio: RATIO });
+  } else if (SIGNS[id]) {
+    map.addImage(id, sign(id, colour), { pixelRatio: RATIO });
   }
 }

@@ -2,15 +2,16 @@
 
 import { changed, entitiesOf, on } from "./city.js";
 import { byId, h } from "./dom.js";
-import { icon } from "./icons.js";
 import { onLanguage, t } from "./language.js";
 import { levelMark } from "./level-mark.js";
+import { gaugeSign } from "./map-markers.js";
+import { sign } from "./signs.js";
 
 const ROOM_PX = { width: 560, height: 400 }; // less than that belongs to the map itself
 const LAYERS = [
-  { key: "gauges", sign: "water", type: "WaterLevelGauge", marker: "hides-water" },
-  { key: "rain", sign: "rain", type: "RainGauge", marker: "hides-rain" },
-  { key: "sites", sign: "shelter", type: "EvacuationSite", layers: ["sites"] },
+  { key: "gauges", type: "WaterLevelGauge", marker: "hides-water" },
+  { key: "rain", type: "RainGauge", marker: "hides-rain" },
+  { key: "sites", sign: "site", type: "EvacuationSite", layers: ["sites"] },
   { key: "buses", sign: "bus", type: "Bus", layers: ["buses", "routes-line"] },
   { key: "buildings", sign: "building", type: "Building", layers: ["buildings"] },
 ];
@@ -59,9 +60,14 @@ function layerBox(map, layer) {
       changed("layers");
     },
   });
-  const sign = h("span", { class: `legend-sign is-${layer.key}`, "aria-hidden": "true" });
-  sign.append(icon(layer.sign));
-  return h("label", {}, box, sign, h("span", {}, t(`layers.${layer.key}`)));
+  const shown = layer.sign ? sign(layer.sign) : gaugeSign(layer.type);
+  return h(
+    "label",
+    {},
+    box,
+    h("span", { class: "legend-sign", "aria-hidden": "true" }, shown),
+    h("span", {}, t(`layers.${layer.key}`)),
+  );
 }
 
 function scale() {

@@ -8,13 +8,13 @@ import { h, setText } from "./dom.js";
 import { gaugeState } from "./gauge-state.js";
 import { icon } from "./icons.js";
 import { nameOf, number, t } from "./language.js";
-import { setLevelMark, stateText } from "./level-mark.js";
+import { levelMark, setLevelMark, stateText } from "./level-mark.js";
 import { MAIN_PROPERTY } from "./levels.js";
 import { place } from "./map-places.js";
 import { forDisplay } from "./units.js";
 
-const FORMS = ["is-compact", "is-full", "is-named"]; // the mark, with its value, with its name
-const REACH_PX = [96, 40, 24]; // how far from its place a gauge may stand in each form
+const FORMS = ["is-compact", "is-full", "is-named"]; // a point, with its value, with its name
+const REACH_PX = [96, 96, 24]; // how far from its place a gauge may stand in each form
 const NAMES_FROM_ZOOM = 12;
 
 const markers = new Map();
@@ -24,41 +24,50 @@ export function placeMarkers(map) {
   const gauges = [...entitiesOf("RainGauge"), ...entitiesOf("WaterLevelGauge")]
     .filter((gauge) => gauge.position);
   const wanted = new Set(gauges.map((gauge) => gauge.id));
-  for (const [id, { marker }] of markers) {
-    if (wanted.has(id)) continue;
+  for (const [id, { marker, lead }] of markers) {
     marker.remove();
-    markers.delete(id);
+    lead.remove();
+    if (!wanted.has(id)) markers.delete(id);
   }
-  for (const gauge of gauges) {
-    markers.get(gauge.id)?.marker.remove();
-    markers.set(gauge.id, createMarker(map, gauge));
-  }
+  for (const gauge of gauges) markers.set(gauge.id, createMarker(map, gauge));
   updateMarkers();
+}
+
+const kindOf = (type) => (type === "RainGauge" ? "is-rain" : "is-water");
+
+function pill(type, ...children) {
+  return h("span", { class: "marker-pill" }, type === "RainGauge" && icon("rain"), ...children);
+}
+
+/** A gauge as the map draws it where it is calm and there is no room for its value. */
+export function gaugeSign(type) {
+  const mark = levelMark({ kind: "normal", level: 0 });
+  return h("span", { class: `marker ${kindOf(type)} is-compact` }, pill(type, mark));
 }
 
 function createMarker(map, gauge) {
   const mark = h("span", { "aria-hidden": "true" });
   const value = h("span", { class: "marker-value", "aria-hidden": "true" });
   const name = h("span", { class: "marker-name", "aria-hidden": "true" }, nameOf(gauge.name));
-  const rain = gauge.type === "RainGauge";
   const element = h(
     "button",
     {
       type: "button",
-      class: `marker ${rain ? "is-rain" : "is-water"}`,
+      class: `marker ${kindOf(gauge.type)}`,
       onclick: (event) => {
         event.stopPropagation();
         select(gauge.id);
       },
     },
-    h("span", { class: "marker-lead", "aria-hidden": "true" }),
-    h("span", { class: "marker-pill" }, rain && icon("rain"), mark, value),
+    pill(gauge.type, mark, value),
     name,
   );
   const { longitude, latitude } = gauge.position;
-  const marker = new Marker({ element, anchor: "center" }).setLngLat([longitude, latitude]);
-  marker.addTo(map);
-  return { gauge, marker, element, mark, value, room: null };
+  const put = (part) =>
+    new Marker({ element: part, anchor: "center" }).setLngLat([longitude, latitude]).addTo(map);
+  // from the place to its gauge: on its own, for it lies below all gauges and strikes none out
+  const lead = put(h("span", { class: "marker-lead", "aria-hidden": "true" }, h("i")));
+  return { gauge, marker: put(element), lead, element, mark, value, room: null };
 }
 
 /** Moves the markers apart as far as the present view asks for. True when something has changed. */
@@ -67,10 +76,13 @@ export function arrangeMarkers(map) {
   const before = JSON.stringify(shown.map((one) => one.room));
   const forms = map.getZoom() >= NAMES_FROM_ZOOM ? FORMS : FORMS.slice(0, -1);
   const sizes = forms.map((form) => measure(shown, form));
-  const labels = shown.map(({ marker }, index) => {
+  const labels = shown.map(({ marker, dry }, index) => {
     const { x, y } = map.project(marker.getLngLat());
     const own = sizes.map((size) => size[index]);
-    return { x, y, forms: own[0][0] > 0 ? own : [] }; // a hidden layer takes no room
+    const hidden = own[0][0] === 0; // a hidden layer takes no room
+    // seen from afar a gauge without rain has nothing to say
+    const silent = dry && forms.length < FORMS.length;
+    return { x, y, forms: own.slice(0, hidden ? 0 : silent ? 1 : undefined) };
   });
   place(labels, REACH_PX).forEach((found, index) => {
     const one = shown[index];
@@ -78,9 +90,10 @@ export function arrangeMarkers(map) {
     setForm(one.element, forms[form]);
     const [width, height] = sizes[form][index];
     one.element.classList.toggle("has-no-room", !found);
-    one.element.classList.toggle("is-away", 2 * Math.abs(dx) > width || 2 * Math.abs(dy) > height);
-    one.element.style.setProperty("--lead", `${Math.hypot(dx, dy)}px`);
-    one.element.style.setProperty("--turn", `${Math.atan2(-dy, -dx)}rad`);
+    const lead = one.lead.getElement();
+    lead.hidden = 2 * Math.abs(dx) <= width && 2 * Math.abs(dy) <= height;
+    lead.style.setProperty("--lead", `${Math.hypot(dx, dy)}px`);
+    lead.style.setProperty("--turn", `${Math.atan2(dy, dx)}rad`);
     one.marker.setOffset([dx, dy]);
     one.room = found && { dx, dy, size: [width, height] };
   });
@@ -120,7 +133,7 @@ export function updateMarkers() {
     setText(value, text);
     element.classList.toggle("is-raised", state.level > 0);
     element.classList.toggle("is-stale", state.kind === "stale" || state.kind === "none");
-    element.classList.toggle("is-dry", gauge.type === "RainGauge" && own?.value === 0);
+    one.dry = gauge.type === "RainGauge" && own?.value === 0;
     element.classList.toggle("is-selected", city.selected === gauge.id);
     element.style.zIndex = String(state.level + (gauge.type === "WaterLevelGauge" ? 2 : 1));
     const spoken = [

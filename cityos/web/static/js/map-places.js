@@ -18,20 +18,42 @@ for (let far = FIRST_PX; far <= REACH_PX; far += STEP_PX) {
  * Places for labels, `[{form, dx, dy}]`, or null for a label that has no room at all. `labels` are
  * `{x, y, forms}`, the most important first; `forms` are the sizes `[width, height]` that it can
  * take, smallest first, in pixels. A form is bought with at most `reach[form]` pixels of way from
- * the label's point. Everything is placed small before anything grows.
+ * the label's point. Everything is placed small before anything grows; what is still small makes
+ * way for what matters more.
  */
 export function place(labels, reach = []) {
-  const places = labels.map(() => null);
+  const find = (index, form, others) =>
+    nearest(labels[index], form, reach[form] ?? REACH_PX, others);
+  let places = labels.map(() => null);
+  labels.forEach((label, index) => {
+    if (label.forms.length > 0) places[index] = find(index, 0, places);
+  });
   const most = Math.max(0, ...labels.map((label) => label.forms.length));
-  for (let form = 0; form < most; form += 1) {
+  for (let form = 1; form < most; form += 1) {
     labels.forEach((label, index) => {
-      if (form >= label.forms.length || (form > 0 && places[index]?.form !== form - 1)) return;
-      const others = places.filter((other, at) => other && at !== index);
-      const found = nearest(label, form, reach[form] ?? REACH_PX, others);
-      if (found) places[index] = found;
+      if (form >= label.forms.length || places[index]?.form !== form - 1) return;
+      const others = [...places];
+      others[index] = null;
+      const firm = others.map((other, at) => (at > index && other?.form === 0 ? null : other));
+      places = grown(others, index, find(index, form, firm), find)
+        ?? grown(others, index, find(index, form, others), find)
+        ?? places;
     });
   }
   return places.map((found) => found && { form: found.form, dx: found.dx, dy: found.dy });
+}
+
+/** `places` with `found` in it and what is in its way moved aside, or null where that can not be. */
+function grown(places, index, found, find) {
+  if (!found) return null;
+  const next = places.map((other) => (other && overlap(found, other) ? null : other));
+  next[index] = found;
+  for (const at of places.keys()) {
+    if (!places[at]) continue;
+    next[at] ??= find(at, 0, next);
+    if (!next[at]) return null;
+  }
+  return next;
 }
 
 function nearest({ x, y, forms }, form, reach, others) {
@@ -47,7 +69,7 @@ function nearest({ x, y, forms }, form, reach, others) {
       top: y + dy - height / 2 - GAP_PX,
       bottom: y + dy + height / 2 + GAP_PX,
     };
-    if (!others.some((other) => overlap(box, other))) return box;
+    if (!others.some((other) => other && overlap(box, other))) return box;
   }
   return null;
 }

@@ -16,6 +16,7 @@ import { settings } from "./settings.js";
 const CLICKABLE = ["buses", "sites", "buildings"];
 const MOVING_MS = 1_000; // how often vehicles are redrawn at most
 const SOURCES = { ...FEATURES, room: () => roomOf(takenRoom()) };
+const SEEN_PX = 160; // what a chosen gauge needs between the legend and its details
 const JAPAN = [[128, 30], [146, 46]];
 
 const tiles = settings.tile_url
@@ -79,7 +80,10 @@ export function startMap() {
 function showCity() {
   pushAll();
   placeMarkers(map);
-  if (!fitted) fitted = fitCity(0);
+  if (!fitted) {
+    fitted = fitCity(0);
+    if (fitted && city.selected) showSelection(); // it was chosen before there was a map
+  }
   arrange();
 }
 
@@ -126,11 +130,14 @@ function showSelection() {
   if (!position) return;
   const panel = byId("detail").getBoundingClientRect();
   const stage = byId("map").getBoundingClientRect();
+  const legend = byId("map-legend").getBoundingClientRect();
   const beside = panel.width < stage.width * 0.7;
+  const left = panel.left - legend.right > SEEN_PX ? Math.max(stage.left, legend.right) : stage.left;
+  const middle = (left + panel.left) / 2 - (stage.left + stage.width / 2);
   map.easeTo({
     center: [position.longitude, position.latitude],
     zoom: Math.max(map.getZoom(), 12.8),
-    offset: beside ? [-panel.width / 2, 0] : [0, 0],
+    offset: beside ? [middle, 0] : [0, 0],
     duration: 600,
   });
 }

@@ -4,6 +4,7 @@ import { changed, entitiesOf, on, select } from "./city.js";
 import { byId, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { nameLanguage, nameOf, number, onLanguage, t } from "./language.js";
+import { sign } from "./signs.js";
 
 /** Codes of the hazards for which sites are designated, in the order of the law's list. */
 export const SITE_HAZARDS = [
@@ -164,7 +165,7 @@ function siteRow({ site, distance_m: distance }) {
         "data-control": site.id,
         onclick: () => select(site.id),
       },
-      h("span", { class: "site-mark", "aria-hidden": "true" }, icon("shelter")),
+      sign("site"),
       h(
         "span",
         { class: "row-name" },
