@@ -8,7 +8,7 @@ from typing import Final
 from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.ingest import adapters_of
-from cityos.bootstrap.listing import block
+from cityos.bootstrap.listing import block, some
 from cityos.clock import SystemClock
 from cityos.domain.rejection import Reason
 from cityos.errors import InvalidRequest
@@ -97,11 +97,7 @@ def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
     if result.messages:
         yield "what is refused once more is a new dead letter: cityos dead-letters list"
     for hindrance, letters in left_out[:_MOST_HINDRANCES]:
-        more = len(letters) - _MOST_NAMED
-        named = ", ".join(map(str, letters[:_MOST_NAMED])) + (
-            f" and {more} more" if more > 0 else ""
-        )
-        yield f"left out: {len(letters)}, {hindrance} (id {named})"
+        yield f"left out: {len(letters)}, {hindrance} (id {some(letters, _MOST_NAMED)})"
     others = left_out[_MOST_HINDRANCES:]
     if others:
         count = sum(len(letters) for _, letters in others)

@@ -12,6 +12,7 @@ from cityos.bootstrap.broker import vendors_of
 from cityos.bootstrap.demo import demo_city
 from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.keys import key_ring
+from cityos.bootstrap.listing import some
 from cityos.domain.entity import Device, Entity
 from cityos.errors import InvalidRequest, SetupFailed, Unavailable
 from cityos.plugins.discovery import discover
@@ -108,13 +109,13 @@ def load_city(settings: Settings, folder: Path) -> str:
     left = [f"{v}/{d}" for (v, d), one in before.items() if one.enabled and (v, d) not in named]
     if left:
         told.append(
-            f"still registered, though devices.csv does not name them: {_some(left)}\n"
+            f"still registered, though devices.csv does not name them: {some(left, _MOST_NAMES)}\n"
             "  to shut a device out, leave its row there with `no` under `enabled`"
         )
     new = sorted({one.vendor for one in city.devices} - {vendor for vendor, _ in before})
     if new:
         told.append(
-            f"new vendors: {_some(new)}\n"
+            f"new vendors: {some(new, _MOST_NAMES)}\n"
             "  the embedded broker lets them in from its next start on: cityos down, cityos up\n"
             "  what they connect with: cityos broker password VENDOR"
         )
@@ -127,15 +128,10 @@ def _require_adapters(devices: Sequence[Device]) -> None:
     if missing:
         wrong = [f"{one.vendor}/{one.id}: {one.adapter}" for one in missing]
         message = (
-            f"devices.csv names adapters that are not installed: {_some(wrong)}; "
+            f"devices.csv names adapters that are not installed: {some(wrong, _MOST_NAMES)}; "
             f"there are {', '.join(sorted(known))}"
         )
         raise InvalidRequest(message)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _require_named_servers(settings: Settings) -> None:

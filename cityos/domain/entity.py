@@ -18,6 +18,9 @@ RESERVED_VENDORS: Final = frozenset(
 )
 """The city's own users on the broker and levels of its topics: a vendor's rights must not add up
 with theirs."""
+REHEARSAL_ONLY: Final = "rehearsal_only"
+"""Marks what came with a recording and is not the city's own: an attribute of entities, a setting
+of devices, which their adapter does not see."""
 
 
 @dataclass(frozen=True, slots=True)

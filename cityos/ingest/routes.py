@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias, final
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
 from cityos.domain import topic as topics
 from cityos.domain.alert import Bulletin
-from cityos.domain.entity import Device, Tenant
+from cityos.domain.entity import REHEARSAL_ONLY, Device, Tenant
 from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Observation
 from cityos.domain.observed_property import PROPERTIES, ObservedProperty, ValueKind
@@ -87,14 +87,19 @@ class Route:
     slots: dict[tuple[str | None, str, str], Slot] = field(default_factory=dict)
     read: Read = field(init=False)
     """The adapter's, a look-up nearer."""
+    settings: Mapping[str, Any] = field(init=False)
+    """The device's, as its adapter may see them."""
 
     def __post_init__(self) -> None:
         self.read = self.adapter.read
+        settings = self.device.settings
+        if REHEARSAL_ONLY in settings:
+            settings = {name: settings[name] for name in settings if name != REHEARSAL_ONLY}
+        self.settings = settings
 
     def receipt(self, received_at: datetime) -> Receipt:
-        device = self.device
         # what the named tuple's own constructor does, without the call that leads there
-        return _tuple(Receipt, (self.topic, device.id, received_at, "", device.settings))
+        return _tuple(Receipt, (self.topic, self.device.id, received_at, "", self.settings))
 
     def slot(self, observation: Observation, writer: ObservationWriter) -> Slot:
         """Return the slot for an observation that was not seen on this topic before.

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from cityos.domain.entity import Device, Entity
+from cityos.domain.entity import REHEARSAL_ONLY, Device, Entity
 
-REHEARSAL_ONLY: Final = "rehearsal_only"
-"""Marks what came with a recording and is not the city's own: an attribute of entities, a setting
-of devices."""
 _NAMED: Final = 3
 
 

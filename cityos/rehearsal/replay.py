@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from cityos.domain import topic
-from cityos.domain.entity import Device
+from cityos.domain.entity import REHEARSAL_ONLY, Device
 from cityos.domain.occasion import Exercise
-from cityos.errors import InvalidRequest
+from cityos.errors import InvalidRequest, NotFound
 from cityos.ports import CityReader, Clock, EntityQuery, Registry
 from cityos.rehearsal.outlet import DrainableOutlet
 from cityos.rehearsal.own_times import dated
 from cityos.rehearsal.pacing import Pacer
 from cityos.rehearsal.progress import Progress
 from cityos.rehearsal.readers.detect import open_recordings
-from cityos.rehearsal.recording import REHEARSAL_ONLY, Recorded, only_rehearses
+from cityos.rehearsal.recording import Recorded, only_rehearses
 from cityos.rehearsal.summary import Summary
 
 SLOWEST: Final = 1.0
@@ -114,9 +114,9 @@ class Replay:
                     settings={REHEARSAL_ONLY: True},
                 )
                 for device in needs.devices
-                if _is_ours(known.get((device.vendor, device.id)))
+                if self._is_ours(known.get((device.vendor, device.id)), device)
             ]
-            entities = needs.entities
+            entities = [e for e in needs.entities if self._only_rehearsed(e.id, new=True)]
             for start in range(0, len(entities), _ENTITIES_AT_ONCE):
                 part = entities[start : start + _ENTITIES_AT_ONCE]
                 self._registry.put_entities(self._tenant, part)
@@ -177,6 +177,25 @@ class Replay:
             summary.count(message.time)
             progress.step(summary.published, message.time)
 
+    def _is_ours(self, known: Device | None, recorded: Device) -> bool:
+        """A device that the city registered itself is not to be changed by a rehearsal.
+
+        Replays of earlier versions marked the entities alone, and left the device as recorded.
+        """
+        return (
+            known is None
+            or only_rehearses(known)
+            or (known == recorded and self._only_rehearsed(known.entity))
+        )
+
+    def _only_rehearsed(self, entity_id: str, *, new: bool = False) -> bool:
+        """Whether the entity came with a recording; ``new`` is the answer if there is none."""
+        try:
+            entity = self._city.entity(self._tenant, entity_id)
+        except NotFound:
+            return new
+        return bool(entity.attributes.get(REHEARSAL_ONLY))
+
     def _municipality(self) -> str:
         query = EntityQuery(type="Municipality", limit=2)
         found = [
@@ -191,11 +210,6 @@ class Replay:
             )
             raise InvalidRequest(message, parameter="source")
         return found[0].id
-
-
-def _is_ours(known: Device | None) -> bool:
-    """A device that the city registered itself is not to be changed by a rehearsal."""
-    return known is None or only_rehearses(known)
 
 
 def _time_of(message: Recorded) -> datetime:

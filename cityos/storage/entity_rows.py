@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
-from cityos.domain.entity import Entity, Name
+from cityos.domain.entity import REHEARSAL_ONLY, Entity, Name
 from cityos.domain.history import BoundingBox, Near
 from cityos.domain.observation import Position
 from cityos.ports import EntityQuery, FoundEntity
@@ -36,9 +36,13 @@ def query(tenant: str, wanted: EntityQuery) -> tuple[LiteralString, dict[str, An
     # things of a replayed day are found by their id; in the lists of the city they are no part
     conditions: list[LiteralString] = [
         "e.tenant_id = %(tenant)s",
-        """NOT e.attributes @> '{"rehearsal_only": true}'""",
+        "NOT e.attributes @> %(rehearsed)s",
     ]
-    parameters: dict[str, Any] = {"tenant": tenant, "limit": wanted.limit}
+    parameters: dict[str, Any] = {
+        "tenant": tenant,
+        "limit": wanted.limit,
+        "rehearsed": Jsonb({REHEARSAL_ONLY: True}),
+    }
     if wanted.type is not None:
         conditions.append("e.type = %(type)s")
         parameters["type"] = wanted.type

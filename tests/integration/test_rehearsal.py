@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cityos import settings
 from cityos.bootstrap.broker import vendors_of
 from cityos.bootstrap.feeds import feed_sources
 from cityos.clock import SystemClock
-from cityos.domain.entity import Device, Entity, Name, Tenant
+from cityos.domain.entity import REHEARSAL_ONLY, Device, Entity, Name, Tenant
 from cityos.errors import InvalidRequest, NotFound, Unavailable
 from cityos.plugins.discovery import discover
 from cityos.ports import EntityQuery
@@ -377,3 +378,34 @@ def test_a_broker_that_comes_back_gets_what_was_waiting(
         assert states[-1] is True
     finally:
         publisher.close()
+
+
+def test_what_a_replay_registered_before_there_was_the_mark_gets_it(
+    store: Store, day: Path
+) -> None:
+    assert store.replay(day).prepare()
+    marked = sorted(store.registry.devices("town"), key=str)
+    store.registry.put_devices("town", [replace(device, settings={}) for device in marked])
+    assert vendors_of({"town": store.registry.devices("town")}) == {"fukui": ["town"]}
+    assert store.replay(day).prepare()
+    assert sorted(store.registry.devices("town"), key=str) == marked
+    assert vendors_of({"town": marked}) == {}
+
+
+def test_an_entity_of_the_citys_own_stays_as_it_is(store: Store, day: Path) -> None:
+    own = Entity(
+        id="urn:ngsi-ld:WaterLevelGauge:town:fukui-7",
+        type="WaterLevelGauge",
+        name=Name("Bridge", "大橋"),
+        attributes={"danger_level_m": 9.9},
+    )
+    device = Device(vendor="fukui", id="7", adapter="cityos_json", entity=own.id)
+    store.registry.put_entities("town", [own])
+    store.registry.put_devices("town", [device])
+    assert store.replay(day).prepare()
+    assert store.reader.entity("town", own.id) == own
+    assert device in store.registry.devices("town")
+    (listed,) = store.reader.find_entities("town", EntityQuery())
+    assert listed.entity == own
+    other = store.reader.entity("town", "urn:ngsi-ld:WaterLevelGauge:town:fukui-8")
+    assert other.attributes[REHEARSAL_ONLY] is True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from adapters.cityos_json.decoder import CityOSJSON
+from cityos.domain.entity import REHEARSAL_ONLY, Device
 from cityos.domain.observation import Observation
 from cityos.domain.occasion import Actual
 from cityos.domain.rejection import Reason
@@ -16,13 +18,24 @@ from cityos.ports import Origin
 from cityos.testing import builders as a
 
 
-def test_the_hint_on_an_unknown_entity_is_one_that_a_vendor_can_follow() -> None:
+def route_of(device: Device) -> Route:
     adapter = Adapter.of_decoder("cityos_json@1", CityOSJSON())
     origin = Origin("town", "acme", "gauge-1", "t", adapter.version)
-    route = Route("t", "town", "acme", a.device(), adapter, origin, Actual(), "")
+    return Route("t", "town", "acme", device, adapter, origin, Actual(), "")
+
+
+def test_the_hint_on_an_unknown_entity_is_one_that_a_vendor_can_follow() -> None:
+    route = route_of(a.device())
     said = Observation("water_level", 1.0, entity="lot-a")
     with pytest.raises(Rejected) as refused:
         route.slot(said, cast("Any", None))
     assert refused.value.reason == Reason.UNKNOWN_ENTITY
     assert "leave `entity` out" in refused.value.hint
     assert "ask the city's operator" in refused.value.hint
+
+
+def test_an_adapter_gets_its_own_settings_and_not_the_engines_mark() -> None:
+    own = {"prefectures": ["22"]}
+    for settings in (own, {REHEARSAL_ONLY: True, **own}):
+        route = route_of(replace(a.device(), settings=settings))
+        assert route.receipt(a.NOON).settings == own

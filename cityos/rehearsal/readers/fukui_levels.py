@@ -20,12 +20,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from cityos.domain.entity import Device, Entity, Name
+from cityos.domain.entity import REHEARSAL_ONLY, Device, Entity, Name
 from cityos.domain.observation import Position
 from cityos.domain.observed_property import PROPERTIES
 from cityos.errors import InvalidRequest
 from cityos.rehearsal.payloads import Value, cityos_json
-from cityos.rehearsal.recording import REHEARSAL_ONLY, Needs, Recorded, Skipped
+from cityos.rehearsal.recording import Needs, Recorded, Skipped
 
 HEADER: Final = "日時,河川水位,id"
 VENDOR: Final = "fukui"
