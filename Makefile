@@ -29,7 +29,7 @@ check: setup-dev ## format, lint, types, layers: changes nothing
 	$(BIN)/lint-imports
 
 test: setup-dev system check ## everything that must pass before a change lands
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 system: # what some tests need from the machine; they do without where it cannot be had
 	@sh deploy/setup/system.sh

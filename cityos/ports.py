@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from cityos.domain.alert import Alert
@@ -82,6 +82,10 @@ CheckedValue: TypeAlias = tuple[SeriesHandle, datetime, datetime, int, Value, in
 """One value on its way into the store: series, observed_at, received_at, raw message id, value,
 quality. In the series' unit, plausible, in time. A plain tuple: one is made for every reading, and
 a named one costs six times as much."""
+SERIES: Final = 0
+OBSERVED_AT: Final = 1
+RAW_ID: Final = 3
+"""Positions in a ``CheckedValue``."""
 
 
 class ReceivedAlert(NamedTuple):

@@ -35,7 +35,7 @@ from cityos.ingest.pipeline import (
 )
 from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
-from cityos.ports import Clock, IngestBatch, LiveBus, ObservationWriter, StoreOutcome
+from cityos.ports import RAW_ID, Clock, IngestBatch, LiveBus, ObservationWriter, StoreOutcome
 
 _PORTION_MESSAGES: Final = 2000
 _WORTHWHILE_MESSAGES: Final = 500
@@ -51,8 +51,6 @@ _SWITCH_S: Final = 0.0005
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_FULL_PAUSE_S: Final = 0.5
 _JOIN_S: Final = 10.0
-_RAW_ID: Final = 3
-"""Position in a ``CheckedValue``."""
 
 _log = structlog.get_logger("ingest")
 
@@ -298,7 +296,7 @@ class Ingest:
         """Tell of what is stored though nobody heard the answer, as far as it is known now."""
         unseen = range(self._told_up_to, stored_up_to)
         outcome = StoreOutcome()
-        outcome.touch(v for v in batch.values if sequence_of(v[_RAW_ID]) in unseen)
+        outcome.touch(v for v in batch.values if sequence_of(v[RAW_ID]) in unseen)
         self._news.tell(outcome)
         self._feedback.tell(
             [one for one in batch.dead_letters if sequence_of(one.raw_id) in unseen]

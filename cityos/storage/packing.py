@@ -6,14 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from cityos.ports import CheckedValue, IngestBatch
+from cityos.ports import OBSERVED_AT, SERIES, CheckedValue, IngestBatch
 from cityos.storage import binary_array, binary_copy, raw_blocks
 from cityos.storage.binary_array import Array
 from cityos.storage.documents import encode_value
 
-_SERIES: Final = 0
-_OBSERVED_AT: Final = 1
-"""Positions in a ``CheckedValue``."""
 _NUMBERS: Final = frozenset((float, int))
 
 
@@ -56,9 +53,9 @@ def newest_of(
     newest: dict[int, CheckedValue] = {}
     late: list[CheckedValue] = []
     for value in values:
-        series, observed_at = value[_SERIES], value[_OBSERVED_AT]
+        series, observed_at = value[SERIES], value[OBSERVED_AT]
         best = newest.get(series.id)
-        known = series.latest_at if best is None else best[_OBSERVED_AT]
+        known = series.latest_at if best is None else best[OBSERVED_AT]
         if known is None or observed_at >= known:
             newest[series.id] = value
         else:
@@ -76,7 +73,7 @@ def ending(batch: IngestBatch, newest: dict[int, CheckedValue]) -> Ending:
         raw_blocks.columns(raw) if raw else (),
         newest,
         _columns(newest.values()) if newest else (),
-        _hours([value[_OBSERVED_AT] for value in batch.values]) if batch.values else (),
+        _hours([value[OBSERVED_AT] for value in batch.values]) if batch.values else (),
     )
 
 

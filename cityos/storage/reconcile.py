@@ -11,12 +11,9 @@ from typing import Final
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from cityos.ports import CheckedValue
+from cityos.ports import OBSERVED_AT, SERIES, CheckedValue
 from cityos.storage import queries
 
-_SERIES: Final = 0
-_OBSERVED_AT: Final = 1
-"""Positions in a ``CheckedValue``."""
 _AT_ONCE: Final = 500
 """Corrections in one statement. Each may have 1000 compressed readings decompressed first, which
 takes some 5 ms: far from the deadline of a statement."""
@@ -37,7 +34,7 @@ def values(connection: Connection[TupleRow], staged: Sequence[CheckedValue]) -> 
     row = connection.execute("SELECT min(position) FROM value_stage").fetchone()
     offset = int(row[0]) if row else 0
     new = connection.execute(queries.NEW_VALUES).fetchall()
-    times = [value[_OBSERVED_AT] for value in staged]
+    times = [value[OBSERVED_AT] for value in staged]
     span = {"first": min(times), "last": max(times)}
     corrected = connection.execute(queries.CORRECTIONS, span, prepare=False).fetchall()
     result = Reconciled(
@@ -58,15 +55,15 @@ def _correct(connection: Connection[TupleRow], corrected: dict[int, CheckedValue
     """
     days: defaultdict[date, list[int]] = defaultdict(list)
     for position, value in corrected.items():
-        days[value[_OBSERVED_AT].date()].append(position)
+        days[value[OBSERVED_AT].date()].append(position)
     connection.execute(queries.CORRECT_ANY_NUMBER)
     for _, day in sorted(days.items()):
         for start in range(0, len(day), _AT_ONCE):
             positions = day[start : start + _AT_ONCE]
-            times = [corrected[position][_OBSERVED_AT] for position in positions]
+            times = [corrected[position][OBSERVED_AT] for position in positions]
             parameters = {
                 "positions": positions,
-                "series": sorted({corrected[position][_SERIES].id for position in positions}),
+                "series": sorted({corrected[position][SERIES].id for position in positions}),
                 "first": min(times),
                 "last": max(times),
             }

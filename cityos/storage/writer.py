@@ -23,6 +23,9 @@ from cityos.domain.occasion import Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected, Unavailable
 from cityos.ports import (
+    OBSERVED_AT,
+    RAW_ID,
+    SERIES,
     CheckedValue,
     IngestBatch,
     Origin,
@@ -45,10 +48,6 @@ from cityos.storage.deadline import within_deadline
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 _RETRIES: Final = 3
 _TRY_AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-_SERIES: Final = 0
-_OBSERVED_AT: Final = 1
-_RAW_ID: Final = 3
-"""Positions in a ``CheckedValue``."""
 
 
 class PostgresObservationWriter:
@@ -124,7 +123,7 @@ class PostgresObservationWriter:
 
     def _store(self, batch: IngestBatch) -> StoreOutcome:
         self._prepare(batch)
-        if self._homeless and any(value[_SERIES] in self._homeless for value in batch.values):
+        if self._homeless and any(value[SERIES] in self._homeless for value in batch.values):
             raise Rejected(Reason.UNKNOWN_ENTITY, "the entity of a value is not registered")
         for attempt in range(_RETRIES):
             try:
@@ -196,7 +195,7 @@ class PostgresObservationWriter:
         fresh: Sequence[CheckedValue],
     ) -> None:
         """All but the values, and the commit: what both ways share."""
-        wanted = [value for value in fresh if value[_SERIES].wanted]
+        wanted = [value for value in fresh if value[SERIES].wanted]
         if wanted:
             observation_events.insert(connection, wanted)
         alerts = received_alerts.insert(connection, batch.alerts)
@@ -246,7 +245,7 @@ class PostgresObservationWriter:
             if not newest or cursor.rowcount == len(newest):
                 return list(newest.values())
             numbers = binary_array.integers(list(newest))
-            raw_ids = binary_array.bigints([value[_RAW_ID] for value in newest.values()])
+            raw_ids = binary_array.bigints([value[RAW_ID] for value in newest.values()])
             cursor.execute(queries.LATEST_FROM, (numbers, raw_ids))
             return [newest[row[0]] for row in cursor]
 
@@ -257,7 +256,7 @@ class PostgresObservationWriter:
 
         Each stands alone: it stays right when the batch itself has to be tried again.
         """
-        weeks = _missing(self._weeks, [value[_OBSERVED_AT] for value in batch.values], 7)
+        weeks = _missing(self._weeks, [value[OBSERVED_AT] for value in batch.values], 7)
         days = _missing(self._days, {block.received_at for block in batch.raw}, 1)
         origins, series = self._unregistered[:], self._unnumbered[:]
         if not (origins or series or weeks or days):

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cityos.cli import app
+from cityos.cli.invocation import console
 from cityos.domain.entity import Device
 from cityos.errors import CityOSError, InvalidRequest, NotFound, Unavailable
 from cityos.runtime.broker import MqttBroker
@@ -62,7 +63,7 @@ def _settings(
     monkeypatch.setenv("CITYOS_TENANT", "t")
     monkeypatch.setenv("CITYOS_DATABASE_URL", database_url)
     monkeypatch.setenv("CITYOS_MQTT_URL", mqtt_broker.url_for("replay"))
-    monkeypatch.setenv("COLUMNS", "200")
+    columns(monkeypatch, 200)
 
 
 @pytest.fixture
@@ -76,6 +77,11 @@ def town(
     with ingest, connected(mqtt_broker) as vendor:
         time.sleep(SUBSCRIBED_S)
         yield Town(database_url, vendor)
+
+
+def columns(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Make the terminal so wide: where COLUMNS was set at the start, it is not read again."""
+    monkeypatch.setattr(console, "_width", count)
 
 
 def run(*words: str) -> str:
@@ -141,7 +147,7 @@ def test_the_list_is_readable_in_a_narrow_terminal(town: Town, monkeypatch: Any)
     assert run("list") == "nothing is kept that was refused\n"
     town.say(reading("g1", unit="shaku"), reading("g1", entity="urn:ngsi-ld:Secret:elsewhere"))
     town.wait_for(LETTERS, 2)
-    monkeypatch.setenv("COLUMNS", "60")
+    columns(monkeypatch, 60)
     listed = run("list")
     words = listed.split()
     assert max(map(len, listed.splitlines())) <= 60
@@ -153,7 +159,7 @@ def test_what_a_vendor_wrote_is_shown_as_it_is(town: Town, monkeypatch: Any) -> 
     """Not as markup of the table, which would hide it or end the listing."""
     town.say(reading("g1", 1, property="[/b][int]"))
     town.wait_for(LETTERS, 1)
-    monkeypatch.setenv("COLUMNS", "300")
+    columns(monkeypatch, 300)
     assert "'[/b][int]' is not known" in run("list")
 
 
