@@ -721,6 +721,10 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
             walled: place([0, 30].map((x) => ({ x, y: 0, forms })), [0, 0]),
             full: place(Array.from({ length: 200 }, () => ({ x: 5, y: 5, forms: [[26, 26]] }))),
             hidden: place([{ x: 0, y: 0, forms: [] }]),
+            covered: place([{ x: 0, y: 0, forms }], [96, 96],
+              [{ left: -50, right: 50, top: -20, bottom: 20 }]),
+            buried: place([{ x: 0, y: 0, forms }], [96, 96],
+              [{ left: -200, right: 200, top: -200, bottom: 200 }]),
           };
         }"""
     )
@@ -737,6 +741,8 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
     assert [place["form"] for place in places["walled"]] == [0, 0]
     assert places["full"].count(None) > 50  # better none than one upon another
     assert places["hidden"] == [None]
+    assert overlapping([box_of(places["covered"][0]), [-50, -20, 50, 20]]) == []
+    assert places["buried"] == [None]
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -744,11 +750,12 @@ def test_markers_do_not_cover_each_other_however_far_away_one_is(
     size: dict[str, int], visit: Visit
 ) -> None:
     page = visit("ja", size)
+    on_the_map = ("#map .marker", "#map .map-controls", "#map-legend")
     for _ in range(4):
         expect(page.locator("#map .marker:visible")).to_have_count(4)
-        until(lambda: apart(page, "#map .marker"), "no mark covers another")
+        until(lambda: apart(page, *on_the_map), "no mark covers another")
         zoom_out(page, "縮小")
-    until(lambda: apart(page, "#map .marker"), "no mark covers another")
+    until(lambda: apart(page, *on_the_map), "no mark covers another")
     picture(page, f"far-{size['width']}")
 
 

@@ -40,7 +40,7 @@ function render(map) {
   panel.hidden = present.length === 0;
   const details = h(
     "details",
-    { open: chosen ?? hasRoom() },
+    { open: chosen ?? hasRoom(), ontoggle: () => changed("layers") },
     h("summary", { onclick: () => (chosen = !details.open) }, t("layers.title")),
     h("div", { class: "legend-layers" }, ...present.map((layer) => layerBox(map, layer))),
     h("p", { class: "legend-title" }, t("legend.title")),

@@ -16,6 +16,7 @@ import { forDisplay } from "./units.js";
 const FORMS = ["is-compact", "is-full", "is-named"]; // a point, with its value, with its name
 const REACH_PX = [96, 96, 24]; // how far from its place a gauge may stand in each form
 const NAMES_FROM_ZOOM = 12;
+const FURNITURE = ".map-controls, .map-legend, .map-attribution, .maplibregl-ctrl"; // lies on the map
 
 const markers = new Map();
 
@@ -84,7 +85,7 @@ export function arrangeMarkers(map) {
     const silent = dry && forms.length < FORMS.length;
     return { x, y, forms: own.slice(0, hidden ? 0 : silent ? 1 : undefined) };
   });
-  place(labels, REACH_PX).forEach((found, index) => {
+  place(labels, REACH_PX, furniture(map)).forEach((found, index) => {
     const one = shown[index];
     const { form, dx, dy } = found ?? { form: 0, dx: 0, dy: 0 };
     setForm(one.element, forms[form]);
@@ -105,6 +106,20 @@ export function takenRoom() {
   return [...markers.values()]
     .filter((one) => one.room)
     .map(({ gauge, room }) => ({ position: gauge.position, ...room }));
+}
+
+/** Where the map is covered, in its own pixels. What spans most of it was opened for a moment. */
+function furniture(map) {
+  const stage = map.getContainer().getBoundingClientRect();
+  return [...map.getContainer().parentElement.querySelectorAll(FURNITURE)]
+    .map((part) => part.getBoundingClientRect())
+    .filter(({ width }) => width < stage.width / 2)
+    .map(({ left, right, top, bottom }) => ({
+      left: left - stage.left,
+      right: right - stage.left,
+      top: top - stage.top,
+      bottom: bottom - stage.top,
+    }));
 }
 
 function weight({ gauge, level }) {

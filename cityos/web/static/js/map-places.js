@@ -19,11 +19,11 @@ for (let far = FIRST_PX; far <= REACH_PX; far += STEP_PX) {
  * `{x, y, forms}`, the most important first; `forms` are the sizes `[width, height]` that it can
  * take, smallest first, in pixels. A form is bought with at most `reach[form]` pixels of way from
  * the label's point. Everything is placed small before anything grows; what is still small makes
- * way for what matters more.
+ * way for what matters more. No label goes where `blocked` boxes are, `{left, right, top, bottom}`.
  */
-export function place(labels, reach = []) {
+export function place(labels, reach = [], blocked = []) {
   const find = (index, form, others) =>
-    nearest(labels[index], form, reach[form] ?? REACH_PX, others);
+    nearest(labels[index], form, reach[form] ?? REACH_PX, [...blocked, ...others]);
   let places = labels.map(() => null);
   labels.forEach((label, index) => {
     if (label.forms.length > 0) places[index] = find(index, 0, places);

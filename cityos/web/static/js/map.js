@@ -27,6 +27,7 @@ let fitted = false;
 let touched = false; // the visitor has moved the map: it is theirs
 let styledFor = null;
 let movedAt = 0;
+let moving = null; // what will redraw them, while that is too early
 
 /** Throws when the device has no WebGL 2. */
 export function startMap() {
@@ -49,7 +50,7 @@ export function startMap() {
   map.addControl(new ScaleControl({ maxWidth: 120, unit: "metric" }), "bottom-right");
   map.setMissingStyleImageResolver((id) => provideImage(map, id));
   map.on("style.load", pushAll); // what came before there was anything to put it into
-  map.on("zoomend", arrange);
+  map.on("moveend", arrange); // of a zoom, too
   map.on("movestart", ({ originalEvent }) => (touched ||= Boolean(originalEvent)));
   map.on("resize", () => {
     if (fitted && !touched && !city.selected) fitCity(0);
@@ -59,10 +60,7 @@ export function startMap() {
   on("entities", showCity);
   on("readings", () => {
     updateMarkers();
-    if (performance.now() - movedAt < MOVING_MS) return;
-    movedAt = performance.now();
-    push("buses");
-    arrange();
+    moving ??= setTimeout(moveOn, Math.max(0, movedAt + MOVING_MS - performance.now()));
   });
   on("alerts", () => push("alerts"));
   on("sites", () => push("sites"));
@@ -101,6 +99,14 @@ function pushAll() {
 
 function push(source) {
   map.getSource(source)?.setData(SOURCES[source]());
+}
+
+/** What the readings since the last time ask for: where buses are, which labels have grown. */
+function moveOn() {
+  moving = null;
+  movedAt = performance.now();
+  push("buses");
+  arrange();
 }
 
 function arrange() {
