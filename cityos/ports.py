@@ -528,9 +528,13 @@ class OrderBook(Protocol):
         *,
         state: ProposalState | None = None,
         status: str | None = None,
+        before: tuple[datetime, int, str] | None = None,
         limit: int = 100,
     ) -> Sequence[Proposal]:
-        """Newest first. ``status`` Actual or Exercise: a rehearsal can make many in a minute."""
+        """Newest first. ``status`` Actual or Exercise: a rehearsal can make many in a minute.
+
+        ``before`` is ``(created_at, revision, id)`` of the last of the page before.
+        """
         ...
 
     def proposal(self, tenant: str, proposal_id: str) -> Proposal:

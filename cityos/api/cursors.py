@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -39,16 +39,27 @@ class AlertCursor(msgspec.Struct, array_like=True, tag="a", frozen=True):
     identifier: str
 
 
+class ProposalCursor(msgspec.Struct, array_like=True, tag="p", frozen=True):
+    """After this proposal."""
+
+    created_at: datetime
+    revision: int
+    id: str
+
+
 class NumberCursor(msgspec.Struct, array_like=True, tag="n", frozen=True):
     """After the row of this number."""
 
     number: int
 
 
-C = TypeVar("C", EntityCursor, LatestCursor, TimeCursor, AlertCursor, NumberCursor)
+Cursor: TypeAlias = (
+    EntityCursor | LatestCursor | TimeCursor | AlertCursor | ProposalCursor | NumberCursor
+)
+C = TypeVar("C", bound=Cursor)
 
 
-def write(cursor: EntityCursor | LatestCursor | TimeCursor | AlertCursor | NumberCursor) -> str:
+def write(cursor: Cursor) -> str:
     return urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
@@ -68,9 +79,7 @@ def read(text: str, kind: type[C], *, parameter: str = "cursor") -> C:
     return cursor
 
 
-def _check(
-    cursor: EntityCursor | LatestCursor | TimeCursor | AlertCursor | NumberCursor,
-) -> None:
+def _check(cursor: Cursor) -> None:
     """Refuse what only a hand could have written. Raises ValueError."""
     for name in cursor.__struct_fields__:
         value = getattr(cursor, name)

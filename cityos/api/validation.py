@@ -7,18 +7,33 @@ from typing import Any, Final
 
 from cityos.api.errors import ParameterProblem
 
-_HINTS: Final = {
-    "missing": "it is needed",
-    "int_parsing": "give a whole number",
-    "float_parsing": "give a number",
-    "bool_parsing": "give true or false",
-    "string_too_long": "make it shorter",
-    "string_too_short": "it must not be empty",
-    "extra_forbidden": "leave it out",
-    "json_invalid": "send a JSON document",
-    "model_attributes_type": "send a JSON object with Content-Type: application/json",
-    "dict_type": "send a JSON object with Content-Type: application/json",
+_NOT_AN_OBJECT: Final = (
+    "the body is not a JSON object",
+    "send a JSON object with Content-Type: application/json",
+)
+_SAID: Final = {
+    "missing": ("it is missing", "it is needed"),
+    "extra_forbidden": ("it is not known here", "leave it out"),
+    "int_parsing": ("it is not a whole number", "give a whole number"),
+    "int_parsing_size": ("it is too large", "give a smaller number"),
+    "int_from_float": ("it is not a whole number", "give a whole number"),
+    "int_type": ("it is not a whole number", "give a whole number"),
+    "float_parsing": ("it is not a number", "give a number"),
+    "float_type": ("it is not a number", "give a number"),
+    "finite_number": ("it is not a finite number", "give a number"),
+    "bool_parsing": ("it is neither true nor false", "give true or false"),
+    "bool_type": ("it is neither true nor false", "give true or false"),
+    "string_type": ("it is not a text", "give a text"),
+    "string_unicode": ("it is not a text in UTF-8", "give a text in UTF-8"),
+    "string_too_long": ("it is too long", "make it shorter"),
+    "string_too_short": ("it is empty", "it must not be empty"),
+    "json_invalid": ("the body is not JSON", "send a JSON document"),
+    "model_attributes_type": _NOT_AN_OBJECT,
+    "dict_type": _NOT_AN_OBJECT,
 }
+"""What is wrong, and how to mend it, by pydantic's type of error."""
+_CHOICES: Final = frozenset(("enum", "literal_error"))
+_LIMITS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def parameter_problems(found: Sequence[Mapping[str, Any]]) -> list[ParameterProblem]:
@@ -28,16 +43,17 @@ def parameter_problems(found: Sequence[Mapping[str, Any]]) -> list[ParameterProb
 
 def _problem(found: Mapping[str, Any]) -> ParameterProblem:
     where, *path = [str(part) for part in found.get("loc", ())] or ["query"]
-    parameter = ".".join(path) or where
     kind = str(found.get("type", ""))
-    return ParameterProblem(where, parameter, str(found.get("msg", "")), _hint(kind, found))
+    if kind == "json_invalid":
+        path = []  # of bytes, which names nothing
+    return ParameterProblem(where, ".".join(path) or where, *_said(kind, found.get("ctx") or {}))
 
 
-def _hint(kind: str, found: Mapping[str, Any]) -> str:
-    limits = found.get("ctx") or {}
-    if kind in {"enum", "literal_error"}:
-        return f"give one of {limits.get('expected', 'the documented values')}"
-    if kind in {"less_than_equal", "greater_than_equal", "less_than", "greater_than"}:
-        signs = {"le": "at most", "ge": "at least", "lt": "less than", "gt": "more than"}
-        return "; ".join(f"give {signs[key]} {limits[key]}" for key in signs if key in limits)
-    return _HINTS.get(kind, "see /docs")
+def _said(kind: str, limits: Mapping[str, Any]) -> tuple[str, str]:
+    if kind in _CHOICES:
+        expected = limits.get("expected", "the documented values")
+        return "it is none of what there is", f"give one of {expected}"
+    told = [f"{words} {limits[key]}" for key, words in _LIMITS.items() if key in limits]
+    if told:
+        return "it is out of range", f"give {' and '.join(told)}"
+    return _SAID.get(kind, ("it cannot be read", "see /docs"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from cityos.domain.occasion import Exercise
-from cityos.domain.proposal import ProposalState
+from cityos.domain.proposal import Proposal, ProposalState
 from cityos.ports import CityReader, Clock, OrderBook
 
 _PAGE: Final = 500
@@ -67,11 +68,7 @@ class Outcomes:
     def look(self) -> Outcome:
         """Return what there is now."""
         run, tenant = self._exercise.run, self._tenant
-        proposals = [
-            proposal
-            for proposal in self._orders.proposals(tenant, status="Exercise", limit=_PAGE)
-            if proposal.occasion == self._exercise and proposal.created_at >= self._since
-        ]
+        proposals = [one for one in self._proposals() if one.occasion == self._exercise]
         latest = self._city.latest(tenant, dataset=self._exercise.dataset, limit=1)
         return Outcome(
             refused=self._refused(),
@@ -80,6 +77,21 @@ class Outcomes:
             has_alerts=bool(self._orders.alerts(tenant, status="Exercise", run=run, limit=1)),
             has_readings=bool(latest),
         )
+
+    def _proposals(self) -> Iterator[Proposal]:
+        """Yield the proposals of all exercises since this one began."""
+        before: tuple[datetime, int, str] | None = None
+        for _ in range(_MOST_PAGES):
+            page = self._orders.proposals(
+                self._tenant, status="Exercise", before=before, limit=_PAGE
+            )
+            for proposal in page:
+                if proposal.created_at < self._since:
+                    return
+                yield proposal
+            if len(page) < _PAGE:
+                return
+            before = (page[-1].created_at, page[-1].revision, page[-1].id)
 
     def _refused(self) -> Counter[str]:
         found: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cityos.errors import InvalidRequest, SetupFailed, Unavailable
+from cityos.errors import InvalidRequest, SetupFailed, TookTooLong, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _DEADLINES: Final[dict[str, Any]] = {
@@ -33,8 +33,8 @@ class Database:
     """A pool of connections of one purpose.
 
     ``connection()`` is a transaction: it commits when the block ends and rolls back when it
-    raises. A lost server raises ``Unavailable``; every other error of the driver passes through,
-    for the caller knows what it means.
+    raises. A lost server raises ``Unavailable``, a statement that takes too long ``TookTooLong``;
+    every other error of the driver passes through, for the caller knows what it means.
 
     With ``autocommit`` every statement stands alone, which spares a reader of single statements
     two round trips; ``connection.transaction()`` still joins those that belong together. Without
@@ -75,15 +75,20 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection[TupleRow]]:
-        """Raises Unavailable when the server does not answer in time, or goes away."""
+        """Yield a connection in a transaction.
+
+        Raises:
+            Unavailable: the server does not answer in time, or goes away.
+            TookTooLong: a statement was not finished in its time.
+        """
         connection = None
         try:
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout as error:
             raise Unavailable("the database does not answer") from error
-        except psycopg.errors.QueryCanceled:
-            raise
+        except psycopg.errors.QueryCanceled as error:
+            raise TookTooLong("the database did not finish in time") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if connection is not None and connection.broken:
                 self._pool.drain()  # its neighbours went the same way: a restart ends them all

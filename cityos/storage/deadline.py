@@ -14,7 +14,7 @@ from cityos.errors import TookTooLong, Unavailable
 def within_deadline() -> Iterator[None]:
     """Turn a lost connection or a deadlock into ``Unavailable``, a timeout into ``TookTooLong``.
 
-    ``Database.connection`` does so at the end of a transaction. A service that is called in the
+    ``Database.connection`` does so at the end of its transaction. A service that is called in the
     middle of one needs it at once: its failure would otherwise be taken for the service's own.
     """
     try:

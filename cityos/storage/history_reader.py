@@ -12,15 +12,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, LiteralString
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from cityos.domain.history import Bucket, Order, Sample
 from cityos.domain.observation import Quality
-from cityos.errors import InvalidRequest, Unavailable
+from cityos.errors import InvalidRequest, TookTooLong, Unavailable
 from cityos.storage.database import Database
-from cityos.storage.deadline import within_deadline
 from cityos.storage.documents import decode_value
 
 _BEGIN: Final = datetime(1, 1, 2, tzinfo=UTC)
@@ -84,7 +82,7 @@ class HistoryReader:
             next_at = min(after, _END) + _TICK
             since = next_at if since is None else max(since, next_at)
         rows: list[TupleRow] = []
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             if until is None:
                 until = _after_latest(connection, series_id)
             for low, high in _windows(since or _BEGIN, until, newest_first=newest_first):
@@ -112,7 +110,7 @@ class HistoryReader:
                 rows = connection.execute(
                     _BUCKETS_OF_HOURS if by_hours else _BUCKETS_OF_VALUES, parameters, binary=True
                 ).fetchall()
-        except psycopg.errors.QueryCanceled as error:
+        except TookTooLong as error:
             message = (
                 f"counting took longer than {self._counting_timeout_s:g} s; ask for a shorter "
                 "time, or for an interval of whole hours (PT1H), which are counted in advance"

@@ -32,7 +32,9 @@ SELECT {PROPOSAL_COLUMNS} FROM proposal
 WHERE tenant_id = %(tenant)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(status)s::text IS NULL OR status = %(status)s)
-ORDER BY created_at DESC, revision DESC, id LIMIT %(limit)s
+  AND (%(created_at)s::timestamptz IS NULL
+       OR (created_at, revision, id) < (%(created_at)s, %(revision)s, %(id)s))
+ORDER BY created_at DESC, revision DESC, id DESC LIMIT %(limit)s
 """  # noqa: S608 - the columns are a constant
 _PROPOSAL: Final = f"""
 SELECT {PROPOSAL_COLUMNS} FROM proposal WHERE (tenant_id, id) = (%s, %s)
@@ -107,12 +109,17 @@ class PostgresOrderBook:
         *,
         state: ProposalState | None = None,
         status: str | None = None,
+        before: tuple[datetime, int, str] | None = None,
         limit: int = 100,
     ) -> Sequence[Proposal]:
+        created_at, revision, last = before or (None, None, None)
         values = {
             "tenant": tenant,
             "state": None if state is None else state.value,
             "status": status,
+            "created_at": created_at,
+            "revision": revision,
+            "id": last,
             "limit": limit,
         }
         with self._database.connection() as connection:

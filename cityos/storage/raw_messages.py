@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-import psycopg
 from psycopg.rows import TupleRow
 
-from cityos.errors import Unavailable
+from cityos.errors import TookTooLong, Unavailable
 from cityos.storage.database import Database
 from cityos.storage.queries import Query
 
@@ -84,7 +83,7 @@ class PostgresRawMessages:
                 with connection.cursor(name="raw_messages") as cursor:
                     cursor.itersize = _ROWS_AT_ONCE
                     yield from cursor.execute(_SENT, parameters, binary=True)
-        except psycopg.errors.QueryCanceled as error:
+        except TookTooLong as error:
             raise Unavailable(
                 "the database needs longer than 10 minutes for the messages of a day;"
                 " ask for hours instead, or for one vendor"

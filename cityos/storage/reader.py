@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, LiteralString
-
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from cityos.domain.entity import Entity, Name, Tenant
 from cityos.domain.history import BoundingBox, Bucket, Order, Sample, SeriesKey
@@ -17,7 +13,6 @@ from cityos.errors import NotFound
 from cityos.ports import DeadLetter, EntityQuery, FoundEntity, KeptDeadLetter, LatestValue
 from cityos.storage import entity_rows
 from cityos.storage.database import Database
-from cityos.storage.deadline import within_deadline
 from cityos.storage.documents import decode_value
 from cityos.storage.history_reader import HistoryReader
 from cityos.storage.series_lookup import SeriesLookup
@@ -68,7 +63,7 @@ class PostgresCityReader:
         self._history = HistoryReader(database, counting_timeout_s=counting_timeout_s)
 
     def tenant(self, tenant: str) -> Tenant:
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(_TENANT, (tenant,)).fetchone()
         if row is None:
             message = f"there is no city {tenant!r} here"
@@ -82,21 +77,16 @@ class PostgresCityReader:
             created_at=created_at,
         )
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection[TupleRow]]:
-        with within_deadline(), self._database.connection() as connection:
-            yield connection
-
     # --- entities -----------------------------------------------------------------------------
 
     def find_entities(self, tenant: str, query: EntityQuery) -> Sequence[FoundEntity]:
         statement, parameters = entity_rows.query(tenant, query)
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(statement, parameters).fetchall()
         return [entity_rows.found(row) for row in rows]
 
     def entity(self, tenant: str, entity_id: str) -> Entity:
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(entity_rows.ONE, (tenant, entity_id)).fetchone()
         if row is None:
             message = f"there is no entity {entity_id!r}"
@@ -104,7 +94,7 @@ class PostgresCityReader:
         return entity_rows.entity(row)
 
     def series_of(self, tenant: str, entity_id: str) -> Sequence[SeriesKey]:
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(_SERIES_OF, (tenant, entity_id)).fetchall()
         return [
             SeriesKey(entity=entity, observed_property=observed_property, dataset=dataset)
@@ -146,12 +136,12 @@ class PostgresCityReader:
             parameters |= {"after_id": after[0], "after_property": after[1]}
         statement += "WHERE " + " AND ".join(conditions)
         statement += " ORDER BY s.entity_id, s.property LIMIT %(limit)s"
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(statement, parameters, binary=True).fetchall()
         return [_latest(row) for row in rows]
 
     def latest_changes(self, since: int | None) -> tuple[int, Sequence[tuple[str, LatestValue]]]:
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             position = connection.execute(_POSITION).fetchone()
             assert position is not None  # noqa: S101 - a SELECT without FROM has one row
             lowest, next_transaction = position
@@ -205,7 +195,7 @@ class PostgresCityReader:
         self, tenant: str, *, before: int | None = None, limit: int = 100
     ) -> Sequence[KeptDeadLetter]:
         parameters = {"tenant": tenant, "before": before, "limit": limit}
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(_DEAD_LETTERS, parameters).fetchall()
         return [KeptDeadLetter(row[0], DeadLetter(*row[1:12]), row[12]) for row in rows]
 

@@ -16,7 +16,6 @@ from psycopg.types.json import Jsonb
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.errors import InvalidRequest, NotFound
 from cityos.storage.database import Database
-from cityos.storage.deadline import within_deadline
 
 _TENANTS: Final[LiteralString] = (
     "SELECT id, name_en, name_ja, practice, attributes FROM tenant ORDER BY id"
@@ -69,7 +68,7 @@ class PostgresRegistry:
         self._database = database
 
     def tenants(self) -> Sequence[Tenant]:
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(_TENANTS).fetchall()
         return [
             Tenant(id=row[0], name=Name(row[1], row[2]), practice=row[3], attributes=row[4])
@@ -116,7 +115,7 @@ class PostgresRegistry:
             _tell(connection)
 
     def devices(self, tenant: str) -> Sequence[Device]:
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(_DEVICES, (tenant,)).fetchall()
         return [
             Device(
@@ -132,7 +131,7 @@ class PostgresRegistry:
         ]
 
     def devices_version(self) -> int:
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(_VERSION).fetchone()
         assert row is not None  # noqa: S101 - a sequence is a table of one row
         return int(row[0])

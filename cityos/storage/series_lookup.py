@@ -7,7 +7,6 @@ from typing import Final, LiteralString
 from cityos.domain.history import SeriesKey
 from cityos.errors import NotFound
 from cityos.storage.database import Database
-from cityos.storage.deadline import within_deadline
 
 _MOST: Final = 200_000
 """Series remembered: some 60 MB. Past that the table starts anew rather than grow."""
@@ -33,7 +32,7 @@ class SeriesLookup:
         found = self._known.get((tenant, series))
         if found is not None:
             return found
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(
                 _FIND, (tenant, series.entity, series.observed_property, series.dataset)
             ).fetchone()

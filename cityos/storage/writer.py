@@ -43,7 +43,6 @@ from cityos.storage import (
     reconcile,
 )
 from cityos.storage.database import Database
-from cityos.storage.deadline import within_deadline
 
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 _RETRIES: Final = 3
@@ -73,7 +72,7 @@ class PostgresObservationWriter:
         self._days: set[int] = set()
 
     def resume(self, spool: UUID) -> tuple[int, int]:
-        with within_deadline(), self._database.connection() as connection:
+        with self._database.connection() as connection:
             connection.execute(queries.REGISTER_NODE, (spool,))
             row = connection.execute(queries.NODE, (spool,)).fetchone()
         assert row is not None  # noqa: S101 - the row above exists or was just written
@@ -118,10 +117,6 @@ class PostgresObservationWriter:
             batch.packed = [packing.pack(batch)]
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
-        with within_deadline():
-            return self._store(batch)
-
-    def _store(self, batch: IngestBatch) -> StoreOutcome:
         self._prepare(batch)
         if self._homeless and any(value[SERIES] in self._homeless for value in batch.values):
             raise Rejected(Reason.UNKNOWN_ENTITY, "the entity of a value is not registered")

@@ -184,6 +184,21 @@ def test_proposals_are_listed_newest_first_and_by_state(city: AlertPath) -> None
     assert [one.id for one in pending] == [made[3].id, made[1].id]
 
 
+def test_proposals_are_paged_without_gaps_or_repeats(city: AlertPath) -> None:
+    for step in range(7):  # several of one moment: events of a batch
+        city.clock.advance(step % 3)
+        assert city.propose(a.assessment(f"flood/{step}")) is not None
+    found: list[Proposal] = []
+    while page := city.orders.proposals(
+        "town",
+        before=(found[-1].created_at, found[-1].revision, found[-1].id) if found else None,
+        limit=2,
+    ):
+        found += page
+    assert found == city.orders.proposals("town")
+    assert len({one.id for one in found}) == len(found) == 7
+
+
 def test_alerts_are_paged_without_gaps_or_repeats(city: AlertPath) -> None:
     for step in range(7):
         proposal = city.propose(a.assessment(f"flood/{step}"))

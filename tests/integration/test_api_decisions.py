@@ -167,6 +167,17 @@ def test_a_rehearsal_is_asked_for_by_name(town: Town) -> None:
     assert {each["run"] for each in proposals} == {"typhoon", "flood"}
 
 
+def test_proposals_go_on_where_a_page_ended(town: Town) -> None:
+    made = [town.alerts.propose(a.assessment(f"flood/{number}")) for number in range(5)]
+    found, path = [], "/v1/proposals?state=pending&limit=2"
+    while path:
+        page = town.get(path, "official").json()
+        assert 0 < len(page["items"]) <= 2
+        found += [each["id"] for each in page["items"]]
+        path = page["next"]
+    assert sorted(found) == sorted(one.id for one in made if one)
+
+
 def test_in_a_practice_city_exercises_are_what_there_is(town: Town) -> None:
     made = town.alerts.propose(
         a.assessment("flood/x"), occasion=Exercise("practice"), tenant="drill"

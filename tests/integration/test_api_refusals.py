@@ -242,6 +242,8 @@ def test_bodies_have_an_end(town: Town) -> None:
         ("/v1/entities?limti=1", "limti", "did you mean limit?"),
         ("/v1/entities?zzz=1", "zzz", "bbox, cursor, limit, near, radius_m, type"),
         ("/v1/observed-properties?a=1", "a", "no parameters"),
+        (f"/v1/entities/{SETO}?a=1", "a", "no parameters"),
+        ("/v1/alerts/urn:cityos:town:1?a=1", "a", "no parameters"),
         ("/v1/entities?limit=0", "limit", "at least 1"),
         ("/v1/entities?limit=1001", "limit", "at most 1000"),
         ("/v1/entities?limit=x", "limit", "whole number"),
@@ -291,7 +293,13 @@ def test_all_that_is_wrong_is_said_at_once(town: Town) -> None:
 def test_bodies_that_make_no_sense(town: Town, content: bytes) -> None:
     headers = {**town.headers("admin", {}), "Content-Type": "application/json"}
     found = problem(town.client.post("/v1/keys", headers=headers, content=content), 400)
-    assert "rror" not in found["detail"].replace("JSON decode error", "")
+    said = json.dumps([found["detail"], *(found.get("errors") or [])])
+    for of_a_library in ("rror", "Input", "valid", "unable", "decode"):
+        assert of_a_library not in said
+    for error in found.get("errors") or []:
+        assert error["where"] == "body"
+        assert not error["parameter"].isdigit()
+        assert error["hint"] != "see /docs"
 
 
 def test_methods_and_addresses_that_are_not_there(town: Town) -> None:

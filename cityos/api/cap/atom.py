@@ -23,9 +23,9 @@ MEDIA_TYPE: Final = "application/atom+xml"
 _CAP: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 
 _TITLES: Final = {
-    "Actual": "Alerts of {tenant} / {tenant} の警報・避難情報",
-    "Exercise": "[EXERCISE] Alerts of {tenant}, never to be acted on / "
-    "【訓練】{tenant} の警報・避難情報（訓練です）",
+    "Actual": "{ja}の警報・避難情報 / Alerts of {en}",
+    "Exercise": "【訓練】{ja}の警報・避難情報（訓練です）"
+    " / [EXERCISE] Alerts of {en}, never to be acted on",
 }
 
 
@@ -38,6 +38,7 @@ class Feed:
     """
 
     tenant: str
+    name: Name
     since: datetime
     status: str
     self_url: str
@@ -54,10 +55,10 @@ def feed_document(feed: Feed, alerts: Sequence[Alert]) -> bytes:
     default: Any = {None: NAMESPACE}  # no prefix; the stubs of lxml know prefixes only
     root = etree.Element(_tag("feed"), nsmap=default)
     _add(root, "id", f"urn:cityos:{feed.tenant}:alerts:{feed.status.lower()}")
-    _add(root, "title", _TITLES[feed.status].format(tenant=feed.tenant))
+    _add(root, "title", _TITLES[feed.status].format(en=feed.name.en, ja=feed.name.ja))
     _add(root, "updated", _time(max((alert.sent for alert in alerts), default=feed.since)))
     author = etree.SubElement(root, _tag("author"))
-    _add(author, "name", feed.tenant)
+    _add(author, "name", feed.name.ja)
     _link(root, "self", feed.self_url, MEDIA_TYPE)
     if feed.next_url:
         _link(root, "next", feed.next_url, MEDIA_TYPE)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from cityos.api.cap import atom, mapping
 from cityos.api.strict_route import StrictRoute
@@ -25,6 +25,7 @@ PAGE: Final = 100
 _FEED_PATH: Final = "/v1/alerts.atom"
 _DOCUMENT_PATH: Final = "/v1/alerts/{identifier}.cap"
 _NOT_MODIFIED: Final = 304
+Identifier = Annotated[str, Path(description="CAP `identifier` of the alert.", max_length=300)]
 _UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Since when a city has been there that no store has dated."""
 
@@ -61,6 +62,7 @@ def router(
         document = atom.feed_document(
             atom.Feed(
                 tenant=tenant.id,
+                name=tenant.name,
                 since=since,
                 status=status,
                 self_url=f"{base}{_FEED_PATH}?{urlencode(here)}",
@@ -73,7 +75,7 @@ def router(
         return _response(request, document, atom.MEDIA_TYPE, changed)
 
     def document(
-        request: Request, tenant: Annotated[Tenant, tenant_parameter], identifier: str
+        request: Request, tenant: Annotated[Tenant, tenant_parameter], identifier: Identifier
     ) -> Response:
         """One alert as a CAP 1.2 document, whoever issued it."""
         alert = order_book.alert(tenant.id, identifier)

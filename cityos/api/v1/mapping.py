@@ -167,6 +167,11 @@ def _area(area: AlertArea) -> wire.AlertArea:
 # --- proposals ---------------------------------------------------------------------------------
 
 
+def proposal_cursor(found: Proposal) -> str:
+    """Return where a page that ended with this proposal goes on."""
+    return cursors.write(cursors.ProposalCursor(found.created_at, found.revision, found.id))
+
+
 def proposal(found: Proposal) -> wire.Proposal:
     return {
         "id": found.id,

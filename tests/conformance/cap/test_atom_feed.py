@@ -13,6 +13,7 @@ from lxml import etree
 from cityos.api.cap.atom import NAMESPACE, Feed, feed_document
 from cityos.api.cap.conformance import AtomClause
 from cityos.domain.alert import Alert, ExerciseAlert, MessageType
+from cityos.domain.entity import Name
 from cityos.testing import builders as a
 
 ATOM = {"a": NAMESPACE}
@@ -22,6 +23,7 @@ SINCE = a.NOON - timedelta(days=30)
 def feed(alerts: Sequence[Alert], status: str = "Actual", next_url: str = "") -> Any:
     about = Feed(
         tenant="yaizu",
+        name=Name("Yaizu City", "焼津市"),
         since=SINCE,
         status=status,
         self_url="https://city.example.jp/v1/alerts.atom?status=Actual",
@@ -51,8 +53,9 @@ def test_the_feed_has_what_an_atom_feed_must_have() -> None:
     """FEED."""
     root = feed([a.alert("urn:x:2", a.NOON + timedelta(minutes=1)), a.alert("urn:x:1")])
     assert root.findtext("a:id", "", ATOM) == "urn:cityos:yaizu:alerts:actual"
-    assert root.findtext("a:title", "", ATOM)
-    assert root.findtext("a:author/a:name", "", ATOM)
+    title = root.findtext("a:title", "", ATOM)
+    assert title == "焼津市の警報・避難情報 / Alerts of Yaizu City"
+    assert root.findtext("a:author/a:name", "", ATOM) == "焼津市"
     updated = datetime.fromisoformat(root.findtext("a:updated", "", ATOM))
     assert updated == a.NOON + timedelta(minutes=1)
     link = root.find("a:link[@rel='self']", ATOM)

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from cityos.api import cursors, documents
 from cityos.api.cap.mapping import cap_document
+from cityos.api.cap.routes import Identifier
 from cityos.api.negotiation import CAP, JSON, choose
 from cityos.api.strict_route import StrictRoute
 from cityos.api.v1 import mapping, wire
@@ -64,7 +65,7 @@ def list_alerts(
 
 def get_alert(
     request: Request,
-    identifier: Annotated[str, Path(description="CAP `identifier` of the alert.", max_length=300)],
+    identifier: Identifier,
 ) -> Response:
     """Return one alert; with `Accept: application/cap+xml` as a CAP 1.2 document."""
     media_type = choose(request.headers.get("accept", ""), _OFFERED)
@@ -81,6 +82,7 @@ def add_last(to: APIRouter) -> None:
         "/v1/alerts/{identifier}",
         get_alert,
         methods=["GET"],
+        route_class_override=StrictRoute,
         operation_id="getAlert",
         tags=["alerts"],
         response_model=wire.Alert,

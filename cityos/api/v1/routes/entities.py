@@ -163,6 +163,7 @@ def add_last(to: APIRouter) -> None:
         "/v1/entities/{entity_id:path}",
         get_entity,
         methods=["GET"],
+        route_class_override=StrictRoute,
         operation_id="getEntity",
         tags=["entities"],
         response_model=wire.Entity,

@@ -4,10 +4,10 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from cityos.api import documents
+from cityos.api import cursors, documents
 from cityos.api.strict_route import StrictRoute
 from cityos.api.v1 import mapping, wire
-from cityos.api.v1.routes.entities import Limit
+from cityos.api.v1.routes.entities import Cursor, Limit
 from cityos.api.visit import visit_of
 from cityos.domain.alert import Alert
 from cityos.domain.proposal import ProposalState
@@ -36,12 +36,20 @@ def list_proposals(
         Literal["Actual", "Exercise"] | None, Query(description="Real ones or rehearsals.")
     ] = None,
     limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Response:
     """List proposals, newest first. For officials."""
     visit = visit_of(request)
     visit.require(*DECIDE)
-    found = visit.city.orders.proposals(visit.tenant.id, state=state, status=status, limit=limit)
-    return documents.page([mapping.proposal(each) for each in found], None)
+    before = None
+    if cursor is not None:
+        last = cursors.read(cursor, cursors.ProposalCursor)
+        before = (last.created_at, last.revision, last.id)
+    newest = visit.city.orders.proposals(
+        visit.tenant.id, state=state, status=status, before=before, limit=limit + 1
+    )
+    found, next_page = documents.cut(request, newest, limit, mapping.proposal_cursor)
+    return documents.page([mapping.proposal(each) for each in found], next_page)
 
 
 @router.get(
