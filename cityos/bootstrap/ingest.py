@@ -17,7 +17,7 @@ from cityos.clock import SystemClock
 from cityos.ingest.feedback import Feedback
 from cityos.ingest.listener import BrokerAddress, Listener
 from cityos.ingest.metrics import IngestMetrics
-from cityos.ingest.mqtt_clients import BatchClient
+from cityos.ingest.mqtt_clients import session_client
 from cityos.ingest.routes import Adapter, Routes
 from cityos.ingest.spool import Spool
 from cityos.ingest.worker import Ingest
@@ -102,7 +102,7 @@ class IngestProcess:
 
         self._ingest = Ingest(
             listener=Listener(
-                BatchClient(client_id),
+                session_client(client_id),
                 BrokerAddress.of(config.mqtt_url),
                 on_state=on_state,
             ),

@@ -3,7 +3,7 @@
 ``BatchClient`` is paho-mqtt with one method replaced: reading. paho keeps the connection, its
 keepalive, TLS and everything that is no PUBLISH. ``StockClient`` is the same behaviour by public
 means alone, an order of magnitude slower: the way back if a release of paho changes its insides
-(pinned in pyproject.toml, both held to one contract suite).
+(pinned in pyproject.toml, both held to one contract suite). ``session_client`` chooses.
 See docs/decisions/0003-paho-batch-reading.md.
 """
 
@@ -13,8 +13,10 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from paho.mqtt.client import (
     MQTT_ERR_CONN_LOST,
     MQTT_ERR_PROTOCOL,
@@ -32,12 +34,16 @@ from cityos.ingest.packets import PUBACKS, Message, publish, split
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
+PAHO: Final = "2.2.0"
+"""The release whose insides ``BatchClient`` was made for."""
 _READ_BYTES: Final = 262_144
 _BUSY_BYTES: Final = 2048
 _GATHER_S: Final = 0.004
 """A read of so much says that more is on its way: so long after it, the next one brings it in one
 go (a read, a select and a wake-up cost more than decoding ten messages)."""
 _MOST_AT_ONCE: Final = 500
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,22 @@ class StockClient(SessionClient):
         for arrival in arrivals:
             for ack in arrival.acks:
                 self.ack(int.from_bytes(ack[2:], "big"), 1)
+
+
+def session_client(client_id: str) -> SessionClient:
+    """Return the fast client on the paho that it was made for, on any other the stock one.
+
+    Who installs another paho loses speed, never a message.
+    """
+    installed = version("paho-mqtt")
+    if installed == PAHO:
+        return BatchClient(client_id)
+    _log.warning(
+        "this paho-mqtt is not the one that is read in batches: receiving will be slow",
+        installed=installed,
+        wanted=PAHO,
+    )
+    return StockClient(client_id)
 
 
 def _read(sock: SocketLike) -> bytes:

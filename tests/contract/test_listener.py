@@ -13,6 +13,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from cityos.ingest import mqtt_clients
 from cityos.ingest.listener import BrokerAddress, Listener
 from cityos.ingest.mqtt_clients import Arrival, BatchClient, StockClient
 from cityos.ingest.packets import split
@@ -77,6 +78,14 @@ def start_listener(request: pytest.FixtureRequest, mqtt_broker: MqttBroker) -> I
     yield start
     for listener in started:
         listener.stop()
+
+
+def test_another_paho_than_the_pinned_one_costs_speed_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert isinstance(mqtt_clients.session_client("any"), BatchClient)
+    monkeypatch.setattr(mqtt_clients, "PAHO", "1.0.0")
+    assert isinstance(mqtt_clients.session_client("any"), StockClient)
 
 
 class Vendor:

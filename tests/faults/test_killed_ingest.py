@@ -196,7 +196,6 @@ def test_killed_between_the_halves_of_a_batch_that_the_store_refuses(
         ).fetchone() == (601, 601)
 
 
-@pytest.mark.timeout(180)
 def city_server(start_own_postgres: Callable[..., PostgresServer]) -> PostgresServer:
     """A server of the test's own, with the city on it."""
     server = start_own_postgres()
@@ -205,6 +204,7 @@ def city_server(start_own_postgres: Callable[..., PostgresServer]) -> PostgresSe
     return server
 
 
+@pytest.mark.timeout(240)
 def test_the_database_is_away_for_a_minute(
     make_child: Callable[[str], IngestChild],
     publisher: LedgerPublisher,
