@@ -20,6 +20,7 @@ from cityos.dispatch.delivery import DeliveryWorker
 from cityos.dispatch.dispatcher import Consumer, Dispatcher
 from cityos.dispatch.loop import run_together
 from cityos.dispatch.metrics import DispatchMetrics
+from cityos.dispatch.patience import Patience
 from cityos.dispatch.renewal import RenewalRound
 from cityos.dispatch.retained import RetainedAlerts
 from cityos.messaging.mqtt import MqttPublisher
@@ -67,12 +68,14 @@ def run(settings: Settings) -> None:
         if settings.exercise_approval
         else None
     )
+    patience = Patience()
     dispatcher = Dispatcher(
         queue,
         consumers(discover(settings=settings.plugins)),
         clock=clock,
         metrics=metrics,
         approval=approval,
+        patience=patience,
     )
     renewals = RenewalRound(
         PostgresRenewals(database), clock=clock, metrics=metrics, approval=approval
@@ -109,6 +112,7 @@ def run(settings: Settings) -> None:
     ended = threading.Event()
     loops = {
         "events": dispatcher.run,
+        "patience": patience.run,
         "renewals": renewals.run,
         **{name: worker.run for name, worker in workers.items()},
     }

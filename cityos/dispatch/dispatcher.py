@@ -12,6 +12,7 @@ import structlog
 from cityos.dispatch.approval import ExerciseApproval
 from cityos.dispatch.loop import run_steadily
 from cityos.dispatch.metrics import DispatchMetrics
+from cityos.dispatch.patience import Overdue, Patience
 from cityos.domain.event import AlertReceived, Event
 from cityos.domain.occasion import Exercise
 from cityos.domain.proposal import Proposal
@@ -21,6 +22,9 @@ from cityos.ports import Clock, EventQueue, EventWork
 
 BATCH: Final = 500
 """Events in one transaction: enough that its commit costs nothing, few enough to end in time."""
+_REST: Final = 9
+"""A service that was not done in its time rests for so many times as long: a tenth of the time is
+what one that hangs at every event may take from the others."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +48,8 @@ class Dispatcher:
 
     Many events share a transaction, which ends early at an event that led to a proposal: so a
     proposal is seen at once, and in an exercise it is approved before the next event is looked
-    at. An event that a service fails on is set aside with the reason, the others go on. Should an
+    at. An event that a service fails on is set aside with the reason, the others go on; so are
+    those of a service that rests because it was not done in its time. Should an
     event break the transaction itself, its batch is handled again one by one, and that event
     alone is set aside.
     """
@@ -57,14 +62,20 @@ class Dispatcher:
         clock: Clock,
         metrics: DispatchMetrics,
         approval: ExerciseApproval | None = None,
+        patience: Patience | None = None,
         batch: int = BATCH,
     ) -> None:
-        """``consumers`` are the services by id; every event goes to those that want it."""
+        """``consumers`` are the services by id; every event goes to those that want it.
+
+        Somebody else has to run ``patience``.
+        """
         self._queue = queue
         self._consumers = dict(consumers)
         self._clock = clock
         self._metrics = metrics
         self._approval = approval
+        self._patience = patience or Patience()
+        self._resting_until_s: dict[str, float] = {}
         self._batch = batch
         self._one_by_one = 0
         self._left_over = True
@@ -108,11 +119,18 @@ class Dispatcher:
         proposals: list[Proposal] = []
         for service_id, consumer in self._wanting(work.event):
             started_s = self._clock.monotonic_s()
+            if started_s < self._resting_until_s.get(service_id, started_s):
+                work.set_aside(service_id, "it rests, for it was not done in its time before")
+                self._metrics.failures.labels(service_id).inc()
+                continue
             try:
-                effects = consumer.service.react(work.event, work.city(service_id))
+                with self._patience:
+                    effects = consumer.service.react(work.event, work.city(service_id))
                 proposals += work.perform(service_id, effects)
             except Unavailable:
                 raise
+            except Overdue:
+                self._overdue(work, service_id)
             except Exception as error:  # noqa: BLE001 - one service may not stop the others
                 self._failed(work, service_id, error)
             took_s = self._clock.monotonic_s() - started_s
@@ -135,6 +153,19 @@ class Dispatcher:
                 event_id=work.event.id,
                 exc_info=error,
             )
+
+    def _overdue(self, work: EventWork, service_id: str) -> None:
+        limit_s, rest_s = self._patience.limit_s, self._patience.limit_s * _REST
+        work.set_aside(service_id, f"it was not done in {limit_s:g} s")
+        self._metrics.failures.labels(service_id).inc()
+        self._resting_until_s[service_id] = self._clock.monotonic_s() + rest_s
+        _log.error(
+            "a service hangs: it was ended, and its events are set aside for a while",
+            service=service_id,
+            event_id=work.event.id,
+            limit_s=limit_s,
+            rest_s=rest_s,
+        )
 
     def _broken(self, batch: Sequence[EventWork], error: Exception) -> None:
         """The transaction broke, not a service: find the event that does it."""

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from cityos.dispatch.approval import ExerciseApproval
 from cityos.dispatch.dispatcher import Consumer, Dispatcher
 from cityos.dispatch.metrics import DispatchMetrics
+from cityos.dispatch.patience import Patience
 from cityos.domain.alert_level import AlertLevel
 from cityos.domain.event import AlertReceived, Event
 from cityos.domain.observation import Reading
@@ -60,7 +61,12 @@ class Desk:
     """A dispatcher with the services given, and what it counted."""
 
     def __init__(
-        self, city: AlertPath, services: Mapping[str, Any], *, runs: Sequence[str] = ()
+        self,
+        city: AlertPath,
+        services: Mapping[str, Any],
+        *,
+        runs: Sequence[str] = (),
+        patience: Patience | None = None,
     ) -> None:
         self.registry = CollectorRegistry()
         self.dispatcher = Dispatcher(
@@ -68,6 +74,7 @@ class Desk:
             {key: Consumer(service, WATER, alerts=True) for key, service in services.items()},
             clock=city.clock,
             metrics=DispatchMetrics(self.registry),
+            patience=patience,
             approval=ExerciseApproval(
                 city.orders,
                 runs=runs,
@@ -151,6 +158,41 @@ def test_a_service_that_fails_stops_neither_the_others_nor_the_queue(city: Alert
     assert [entry["service"] for entry in logs if entry["log_level"] == "error"] == ["bad"]
     assert desk.count("cityos_service_failures_total", service="bad") == 5
     assert desk.count("cityos_events_processed_total", kind="observation", status="Actual") == 5
+
+
+def _hang(_city: CityView) -> Any:
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:  # noqa: BLE001, S112 - as careless as can be
+            continue
+
+
+def test_a_service_that_hangs_is_ended_and_rests(city: AlertPath) -> None:
+    patience, stop = Patience(0.3), threading.Event()
+    watching = threading.Thread(target=patience.run, args=(stop,))
+    watching.start()
+    desk = Desk(city, {"stuck": Broken(_hang), "watch": Watch()}, patience=patience)
+    for step in range(3):
+        city.happen(reading(4, step, local=f"g{step}"))
+    begun_s = time.monotonic()
+    with capture_logs() as logs:
+        desk.finish()
+    assert time.monotonic() - begun_s < 2, "only the first event was waited for"
+    assert len(situations(city)) == 3, "the other service was asked about all of them"
+    first, *others = errors(city)
+    assert first == "stuck: it was not done in 0.3 s"
+    assert others == ["stuck: it rests, for it was not done in its time before"] * 2
+    [told] = [entry for entry in logs if entry["log_level"] == "error"]
+    assert (told["service"], told["limit_s"]) == ("stuck", 0.3)
+    assert desk.count("cityos_service_failures_total", service="stuck") == 3
+
+    city.clock.advance(5)  # it has rested: the next event is its next chance
+    city.happen(reading(4, 9, local="g9"))
+    desk.finish()
+    assert errors(city)[-1] == "stuck: it was not done in 0.3 s"
+    stop.set()
+    watching.join()
 
 
 @pytest.mark.parametrize(
