@@ -46,13 +46,11 @@ def api(
 
 
 @commands.command()
-def feeds(
-    metrics_port: MetricsPort = None,
-) -> None:
+def feeds() -> None:
     """Fetch the feeds of agencies, such as the JMA's telegrams."""
     from cityos.bootstrap import feeds as process
 
-    process.run(logged(metrics_port=metrics_port))
+    process.run(logged())
 
 
 @commands.command()

@@ -285,10 +285,10 @@ class Ingest:
                 continue
             if failures:
                 _log.info("store is back", waiting_messages=self._spool.waiting_messages)
+            self._metrics.store_up.set(1)
             failures, most = 0, most * 2
         if rest:
             return False
-        self._metrics.store_up.set(1)
         self._failpoint("after_commit")
         return True
 

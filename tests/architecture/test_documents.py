@@ -1,4 +1,4 @@
-"""Documents that must not lag behind the code: glossary, and the vendors' guide in en and ja."""
+"""Documents that must not lag behind the code, nor one language behind the other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from cityos.domain import topic
 from cityos.domain.rejection import Reason
 from cityos.ingest.pipeline import LARGEST_PAYLOAD_BYTES
 from cityos.plugins.discovery import discover
+from cityos.settings import PREFIX, Settings
 from cityos.testing import builders as b
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GUIDES = ("vendor-guide.md", "vendor-guide.ja.md")
+OPERATOR_GUIDES = ("operator-guide.md", "operator-guide.ja.md")
+IN_TWO_LANGUAGES = ("app-guide", "operator-guide", "timescaledb", "vendor-guide")
+SETTINGS = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
 
 in_both_languages = pytest.mark.parametrize("guide", GUIDES)
@@ -30,6 +34,13 @@ def read(guide: str) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def headings(text: str) -> list[tuple[int, str]]:
+    """Level and title of each, in their order; a comment in a command is none."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^(#+) (.+)$", prose, re.MULTILINE)
+    return [(len(marks), title) for marks, title in found]
 
 
 def domain_classes() -> list[str]:
@@ -55,6 +66,47 @@ def test_every_word_of_the_glossary_is_given_in_japanese() -> None:
     terms = [row for row in rows if row[1].strip() not in ("word", "---")]
     assert len(terms) > 60
     assert [row[1] for row in terms if not JAPANESE.search(row[2])] == []
+
+
+# --- two languages ------------------------------------------------------------------------------
+
+
+def test_every_japanese_document_is_compared_with_its_english_one() -> None:
+    assert sorted(DOCS.glob("*.ja.md")) == [DOCS / f"{name}.ja.md" for name in IN_TWO_LANGUAGES]
+
+
+@pytest.mark.parametrize("name", IN_TWO_LANGUAGES)
+def test_both_languages_have_the_same_sections_and_tables(name: str) -> None:
+    english, japanese = (read(f"{name}{language}.md") for language in ("", ".ja"))
+    levels = [[level for level, _ in headings(text)] for text in (english, japanese)]
+    assert levels[0] == levels[1]
+    assert len(levels[0]) > 4
+    assert english.count("\n|") == japanese.count("\n|")
+    titles = [title for level, title in headings(japanese) if level > 1]
+    assert [title for title in titles if not JAPANESE.search(title)] == []
+
+
+@pytest.mark.parametrize("name", IN_TWO_LANGUAGES)
+def test_links_lead_somewhere_and_to_the_other_language(name: str) -> None:
+    for language, other in (("", ".ja"), (".ja", "")):
+        links = re.findall(r"\]\(([^)#]+)\)", read(f"{name}{language}.md"))
+        local = [link for link in links if "://" not in link]
+        assert f"{name}{other}.md" in local
+        assert [link for link in local if not (DOCS / link).exists()] == []
+
+
+# --- the operators' guide -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guide", OPERATOR_GUIDES)
+def test_every_setting_is_explained(guide: str) -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \|.*\| \S.* \|$", read(guide), re.MULTILINE)
+    assert SETTINGS - set(rows) == set()
+
+
+@pytest.mark.parametrize("guide", OPERATOR_GUIDES)
+def test_no_setting_is_named_that_does_not_exist(guide: str) -> None:
+    assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", read(guide))) <= SETTINGS
 
 
 # --- the vendors' guide -------------------------------------------------------------------------
@@ -103,15 +155,6 @@ def test_topics_are_those_of_the_code(guide: str) -> None:
 @in_both_languages
 def test_limits_are_those_of_the_code(guide: str) -> None:
     assert f"{LARGEST_PAYLOAD_BYTES // 1024} KiB" in read(guide)
-
-
-@in_both_languages
-def test_links_lead_somewhere(guide: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", read(guide))
-    local = [link for link in links if "://" not in link]
-    assert local
-    for link in local:
-        assert (DOCS / link).exists(), link
 
 
 def is_refusal(payload: Any) -> bool:
