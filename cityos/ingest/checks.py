@@ -85,12 +85,21 @@ def _position(value: Position) -> Position:
 
 
 def _text(value: str, prop: ObservedProperty) -> str:
-    if len(value) > _LONGEST_TEXT or "\x00" in value:
+    if len(value) > _LONGEST_TEXT or keepable(value) != value:
         raise Rejected(
             Reason.OUT_OF_RANGE,
-            f"{prop.name} is longer than {_LONGEST_TEXT} characters or holds a NUL",
+            f"{prop.name} is longer than {_LONGEST_TEXT} characters, or holds a NUL or half a"
+            " character",
         )
     return value
+
+
+def keepable(text: str) -> str:
+    """Return the text as the store can keep it: in UTF-8 and without NUL.
+
+    JSON can say half a character, U+D800 to U+DFFF, and some decoders hand it on.
+    """
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def implausible_time(observed_at: datetime, received_at: datetime) -> Rejected:

@@ -17,7 +17,7 @@ from cityos.domain.alert import Bulletin
 from cityos.domain.observation import Observation, Quality
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
-from cityos.ingest.checks import NEWEST, OLDEST, checked_value, implausible_time
+from cityos.ingest.checks import NEWEST, OLDEST, checked_value, implausible_time, keepable
 from cityos.ingest.packets import Message
 from cityos.ingest.routes import Route, Routes, Unroutable
 from cityos.plugins.contract import Fetch
@@ -76,8 +76,11 @@ class Pipeline:
             self._prepare(group, batch)
         return batch
 
-    def refuse(self, group: Numbered, error: Rejected) -> IngestBatch:
-        """Return the batch that keeps the group's messages as dead letters and nothing else."""
+    def refuse(self, group: Numbered, error: Exception) -> IngestBatch:
+        """Return the batch that keeps the group's messages as dead letters and nothing else.
+
+        An error that is no refusal is the adapter's: it gave a value that is none of its type.
+        """
         batch = IngestBatch(stored_up_to=sequence_after(group))
         for number, message in enumerate(group.messages, group.first_id):
             route = self._routes.of(message[0])
@@ -85,6 +88,10 @@ class Pipeline:
                 self._refuse_unroutable(route, message, number, group.received_at, batch)
                 continue
             batch.raw.append(RawBlock(number, group.received_at, [route.origin], [message[1]]))
+            if not isinstance(error, Rejected):
+                version = route.adapter.version
+                _log.error("adapter failed", adapter=version, topic=route.topic, exc_info=error)
+                error = _adapter_failed(version)
             batch.dead_letters.append(
                 _dead_letter(
                     (route.tenant, route.vendor, route.device.id),
@@ -151,11 +158,11 @@ class Pipeline:
         position = -1
         for item in items:
             position += 1
-            if type(item) is not Observation:
-                self._keep_bulletin(item, route, number, batch)
-                continue
-            name, value, unit, observed_at, entity, dataset = item
             try:
+                if type(item) is not Observation:
+                    self._keep_bulletin(item, route, received_at, number, batch)
+                    continue
+                name, value, unit, observed_at, entity, dataset = item
                 slot = slots.get((entity, name, dataset))
                 series, minimum, maximum, own_unit, prop = slot or route.slot(item, self._writer)
                 # No call for the usual value, a float in the property's own unit and range:
@@ -197,10 +204,18 @@ class Pipeline:
         )
 
     def _keep_bulletin(
-        self, item: Observation | Bulletin | Fetch, route: Route, number: int, batch: IngestBatch
+        self,
+        item: Observation | Bulletin | Fetch,
+        route: Route,
+        received_at: datetime,
+        number: int,
+        batch: IngestBatch,
     ) -> None:
+        """Raises Rejected for one from the future: it would stand above all that are to come."""
         if not isinstance(item, Bulletin):
             return  # links are the poller's to follow, before a document comes here
+        if item.sent > received_at + NEWEST:
+            raise implausible_time(item.sent, received_at)
         batch.alerts.append(
             ReceivedAlert(
                 tenant=route.tenant,
@@ -240,9 +255,9 @@ def _dead_letter(
         topic,
         payload,
         str(error.reason),
-        error.detail.replace("\x00", "�")[:1000],
-        error.path[:200],
-        error.hint[:1000],
+        keepable(error.detail)[:1000],
+        keepable(error.path)[:200],
+        keepable(error.hint)[:1000],
     )
 
 
@@ -263,6 +278,7 @@ def _no_observation() -> Rejected:
 
 
 def _adapter_failed(version: str) -> Rejected:
+    """Return the refusal of a payload that the adapter read wrongly, or not at all."""
     return Rejected(
         Reason.ADAPTER_FAILED,
         f"adapter {version} failed on this payload",

@@ -20,6 +20,7 @@ from cityos.domain.observed_property import PROPERTIES, ObservedProperty, ValueK
 from cityos.domain.occasion import RESERVED, Actual, Exercise, Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
+from cityos.ingest.checks import keepable
 from cityos.plugins.contract import Decoder, Feed, Fetch, Receipt
 from cityos.ports import Clock, ObservationWriter, Origin, Registry, SeriesHandle
 
@@ -120,6 +121,12 @@ class Route:
                 Reason.OUT_OF_RANGE,
                 f"the dataset's name is longer than {_LONGEST_DATASET} characters",
                 hint="a dataset tells apart a few series of one property: d1, indoor, forecast",
+            )
+        if keepable(observation.dataset) != observation.dataset:
+            raise Rejected(
+                Reason.OUT_OF_RANGE,
+                "the dataset's name holds a NUL or half a character",
+                hint="send names in UTF-8, and end them at their length",
             )
         if observation.dataset.startswith(RESERVED):
             raise Rejected(

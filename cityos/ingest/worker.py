@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import struct
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from cityos.ingest.pipeline import (
     sequence_after,
     sequence_of,
 )
+from cityos.ingest.portions import first, halves_of, not_stored
 from cityos.ingest.routes import Routes
 from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import RAW_ID, Clock, IngestBatch, LiveBus, ObservationWriter, StoreOutcome
@@ -51,6 +53,9 @@ _SWITCH_S: Final = 0.0005
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_FULL_PAUSE_S: Final = 0.5
 _JOIN_S: Final = 10.0
+
+_NOT_PACKABLE: Final = (ValueError, TypeError, OverflowError, struct.error)
+"""What a value that is none of its type brings when it is given the store's form."""
 
 _log = structlog.get_logger("ingest")
 
@@ -235,7 +240,8 @@ class Ingest:
                 self._routes.refresh()
             batch = self._pipeline.prepare(groups)
             # in here too: preparing halves makes series that have a number into such as have none
-            self._writer.pack(batch)
+            with contextlib.suppress(*_NOT_PACKABLE):  # the storing thread finds which it is
+                self._writer.pack(batch)
         return Prepared(groups, batch, sum(portion.size_bytes for portion in taken))
 
     # --- the storing thread ------------------------------------------------------------------
@@ -267,13 +273,13 @@ class Ingest:
                     # between the halves of a batch of which something was refused
                     _, stored_up_to = self._writer.resume(self._spool.id)
                     self._tell_unseen(batch, stored_up_to)
-                    rest = _not_stored(rest, stored_up_to)
+                    rest = not_stored(rest, stored_up_to)
                 if rest:
-                    wanted = _first(rest, most)
+                    wanted = first(rest, most)
                     if wanted != part:
                         part, batch = wanted, self._prepare(wanted)
                     self._store_groups(part, batch)
-                    rest = _not_stored(rest, sequence_after(part[-1]))
+                    rest = not_stored(rest, sequence_after(part[-1]))
             except Unavailable as error:
                 if failures == 0:
                     _log.warning("store is away, messages stay in the spool", why=str(error))
@@ -307,8 +313,8 @@ class Ingest:
         """Store in one transaction; where the store refuses something, find it by halving."""
         try:
             self._store_batch(batch)
-        except Rejected as error:
-            halves = _halves(groups)
+        except (Rejected, *_NOT_PACKABLE) as error:
+            halves = halves_of(groups)
             if halves is None:
                 self._store_batch(self._pipeline.refuse(groups[0], error))
                 return
@@ -354,43 +360,3 @@ def _messages(arrivals: Sequence[Arrival]) -> Sequence[Message]:
     if len(arrivals) == 1:
         return arrivals[0].messages
     return [message for arrival in arrivals for message in arrival.messages]
-
-
-def _not_stored(groups: Sequence[Numbered], stored_up_to: int) -> list[Numbered]:
-    """What is left of the groups when everything before a sequence number is stored."""
-    left = []
-    for group in groups:
-        done = max(0, len(group.messages) - max(0, sequence_after(group) - stored_up_to))
-        if done < len(group.messages):
-            messages = group.messages[done:] if done else group.messages
-            left.append(Numbered(group.first_id + done, group.received_at, messages))
-    return left
-
-
-def _first(groups: Sequence[Numbered], most: int) -> Sequence[Numbered]:
-    """The first so many messages."""
-    taken: list[Numbered] = []
-    for group in groups:
-        if len(group.messages) > most:
-            if most:
-                taken.append(Numbered(group.first_id, group.received_at, group.messages[:most]))
-            return taken
-        taken.append(group)
-        most -= len(group.messages)
-    return groups
-
-
-def _halves(
-    groups: Sequence[Numbered],
-) -> tuple[Sequence[Numbered], Sequence[Numbered]] | None:
-    """Two parts that together hold the same messages; None when there is only one message."""
-    if len(groups) > 1:
-        middle = len(groups) // 2
-        return groups[:middle], groups[middle:]
-    group = groups[0]
-    middle = len(group.messages) // 2
-    if middle == 0:
-        return None
-    first = Numbered(group.first_id, group.received_at, group.messages[:middle])
-    second = Numbered(group.first_id + middle, group.received_at, group.messages[middle:])
-    return [first], [second]

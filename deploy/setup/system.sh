@@ -1,8 +1,10 @@
 #!/bin/sh
-# What some tests need from the machine: a mosquitto and a Chromium. Best effort: it never fails,
-# for without them the tests use the wheel's broker and skip the browser, and say so.
+# What some tests need from the machine: a mosquitto and its clients, curl, a Chromium. Best effort:
+# it never fails, for without them the tests use the wheel's broker, skip the rest, and say so.
 missing=""
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="mosquitto"
+command -v mosquitto_pub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

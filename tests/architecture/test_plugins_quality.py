@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from cityos.domain.observed_property import PROPERTIES
-from cityos.plugins.discovery import FoundPlugin, discover
+from cityos.plugins.discovery import FoundPlugin, discover, find
 from cityos.plugins.manifest import EVERY_PROPERTY, Kind, Manifest, Tier
 from cityos.testing import case_files
 from cityos.testing.case_files import Origin, Provenance
 from cityos.testing.cases import cases_of
+from tests.made_plugins import write_plugin
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = list(discover([ROOT / "adapters", ROOT / "services"], entry_points=False).found.values())
@@ -21,11 +22,6 @@ NOBODY = ("nobody", "unknown", "tbd", "who answers")
 SHORTEST_LIVE_DAYS = 28
 
 every_plugin = pytest.mark.parametrize("plugin", PLUGINS, ids=lambda found: found.manifest.id)
-
-
-def of_tier(*tiers: Tier) -> pytest.MarkDecorator:
-    chosen = [plugin for plugin in PLUGINS if plugin.manifest.quality in tiers]
-    return pytest.mark.parametrize("plugin", chosen, ids=lambda found: found.manifest.id)
 
 
 def readme(plugin: FoundPlugin) -> str:
@@ -117,39 +113,117 @@ def test_a_case_shows_what_is_refused_or_left_alone(plugin: FoundPlugin) -> None
 # --- silver and gold ----------------------------------------------------------------------------
 
 
-@of_tier(Tier.SILVER, Tier.GOLD)
-def test_silver_has_a_recording_with_its_day(plugin: FoundPlugin) -> None:
+def has_a_recording(plugin: FoundPlugin) -> None:
     days = [said.recorded for said in provenances(plugin) if said.origin is Origin.RECORDED]
     assert days, "no case.toml says origin = recorded"
     assert all(isinstance(day, date) for day in days)
 
 
-@of_tier(Tier.SILVER, Tier.GOLD)
-def test_silver_has_extreme_cases(plugin: FoundPlugin) -> None:
+def has_extreme_cases(plugin: FoundPlugin) -> None:
     names = " ".join(case.folder.name for case in cases_of(plugin))
     for wanted in ("zero", "missing", "extreme|record|all_five|largest|oldest"):
         assert re.search(wanted, names), f"no case is named for {wanted}"
 
 
-@of_tier(Tier.SILVER, Tier.GOLD)
-def test_silver_has_an_owner(plugin: FoundPlugin) -> None:
+def has_an_owner(plugin: FoundPlugin) -> None:
     owner = plugin.manifest.owner.lower()
-    assert not any(word in owner for word in NOBODY)
+    assert not any(word in owner for word in NOBODY), "the owner is nobody"
 
 
-@of_tier(Tier.GOLD)
-def test_gold_says_what_it_leaves_out_and_what_it_cannot(plugin: FoundPlugin) -> None:
+def says_what_it_leaves_out_and_what_it_cannot(plugin: FoundPlugin) -> None:
     text = readme(plugin)
-    assert rows(section(text, "Left out")), "a table 'Left out' with a reason for each"
+    assert rows(section(text, "Left out"))[1:], "a table 'Left out' with a reason for each"
     assert section(text, "Known limitations"), "a section 'Known limitations'"
 
 
-@of_tier(Tier.GOLD)
-def test_gold_has_run_for_a_month(plugin: FoundPlugin) -> None:
+def has_run_for_a_month(plugin: FoundPlugin) -> None:
     days = re.findall(r"\d{4}-\d{2}-\d{2}", section(readme(plugin), "Live data"))
     assert len(days) >= 2, "a section 'Live data' with the first and the last day"
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[1])
-    assert (last - first).days >= SHORTEST_LIVE_DAYS
+    assert (last - first).days >= SHORTEST_LIVE_DAYS, "less than a month of live data"
+
+
+OF_SILVER = (has_a_recording, has_extreme_cases, has_an_owner)
+OF_GOLD = (*OF_SILVER, says_what_it_leaves_out_and_what_it_cannot, has_run_for_a_month)
+ASKED = {Tier.BRONZE: (), Tier.SILVER: OF_SILVER, Tier.GOLD: OF_GOLD}
+
+
+def earns_its_tier(plugin: FoundPlugin) -> None:
+    for check in ASKED[plugin.manifest.quality]:
+        check(plugin)
+
+
+@every_plugin
+def test_a_plugin_earns_its_tier(plugin: FoundPlugin) -> None:
+    earns_its_tier(plugin)
+
+
+CASE = 'origin = "recorded"\nsource = "a gauge of ours"\nrecorded = 2026-11-22\n'
+GOLD = {
+    "cases/zero/case.toml": CASE,
+    "cases/missing_value/case.toml": CASE,
+    "cases/largest/case.toml": CASE,
+    "README.md": """# Made
+
+## Left out
+
+| clause | reason |
+|---|---|
+| 4.2 | nobody sends it |
+
+## Known limitations
+
+None of its values is exact.
+
+## Live data
+
+From 2026-11-01 to 2026-11-29.
+""",
+}
+
+
+def made(folder: Path, tier: Tier, *, but: tuple[str, str] = ("", "")) -> FoundPlugin:
+    """A plugin of this tier that has all that gold asks for, ``but`` for a text replaced."""
+    write_plugin(folder, "", kind="decoder", keys='observes = ["water_level"]')
+    manifest = (folder / "adapter.toml").read_text(encoding="utf-8")
+    for name, text in {**GOLD, "adapter.toml": manifest.replace("bronze", tier)}.items():
+        file = folder / name.replace(*but)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace(*but), encoding="utf-8")
+    return find(folder)
+
+
+UNEARNED = [
+    (Tier.SILVER, ('"recorded"', '"made"'), "no case.toml says origin = recorded"),
+    (Tier.SILVER, ("zero", "nought"), "no case is named for zero"),
+    (Tier.SILVER, ("missing", "absent"), "no case is named for missing"),
+    (Tier.SILVER, ("largest", "large"), "no case is named for extreme"),
+    (Tier.SILVER, ('owner = "test"', 'owner = "Nobody yet"'), "the owner is nobody"),
+    (Tier.GOLD, ("| 4.2 |", "4.2 -"), "a table 'Left out' with a reason for each"),
+    (Tier.GOLD, ("## Left out", "## Parts"), "a table 'Left out' with a reason for each"),
+    (Tier.GOLD, ("None of its values is exact.", ""), "a section 'Known limitations'"),
+    (Tier.GOLD, ("to 2026-11-29", "on"), "the first and the last day"),
+    (Tier.GOLD, ("11-29", "11-28"), "less than a month of live data"),
+]
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_what_has_all_that_gold_asks_for_earns_any_tier(tmp_path: Path, tier: Tier) -> None:
+    earns_its_tier(made(tmp_path / "made", tier))
+
+
+@pytest.mark.parametrize(("tier", "but", "said"), UNEARNED)
+def test_a_tier_that_is_not_earned_is_found_out(
+    tmp_path: Path, tier: Tier, but: tuple[str, str], said: str
+) -> None:
+    plugin = made(tmp_path / "made", tier, but=but)
+    with pytest.raises(AssertionError, match=said):
+        earns_its_tier(plugin)
+
+
+@pytest.mark.parametrize("but", [but for tier, but, _ in UNEARNED if tier is Tier.GOLD])
+def test_silver_is_not_asked_for_what_gold_is(tmp_path: Path, but: tuple[str, str]) -> None:
+    earns_its_tier(made(tmp_path / "made", Tier.SILVER, but=but))
 
 
 def listed(manifest: Manifest) -> list[str]:

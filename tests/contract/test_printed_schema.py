@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -14,7 +16,10 @@ from cityos.errors import InvalidRequest
 from cityos.storage import database
 from tests.series_store import NOON, has_timescale, series_store
 
-FIRST: Final = "0001_first_city"
+REVISIONS: Final = sorted(
+    path.stem for path in (database._MIGRATIONS / "versions").glob("[0-9]*.py")
+)
+FIRST: Final = REVISIONS[0]
 _FUNCTIONS: Final[LiteralString] = """
 SELECT proname, pg_get_functiondef(p.oid) FROM pg_proc p
 JOIN pg_language l ON l.oid = p.prolang
@@ -26,6 +31,17 @@ FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, ordina
 """
 _INDEXES: Final[LiteralString] = """
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1
+"""
+_EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS timescaledb;"
+_PRETENDED: Final[LiteralString] = """
+SET timescaledb.license = 'apache';
+CREATE TABLE hypertable (name text, dimension text, chunk interval);
+CREATE TYPE dimension AS (name text, chunk interval);
+CREATE FUNCTION by_range(text, interval) RETURNS dimension LANGUAGE sql AS 'SELECT $1, $2';
+CREATE FUNCTION create_hypertable(text, dimension, create_default_indexes boolean) RETURNS void
+LANGUAGE sql AS 'INSERT INTO hypertable VALUES ($1, ($2).name, ($2).chunk)';
+CREATE FUNCTION drop_chunks(text, older_than timestamptz) RETURNS SETOF text
+LANGUAGE sql AS 'SELECT $1';
 """
 
 
@@ -89,3 +105,38 @@ def test_a_plain_store_that_was_printed_works_and_stays_plain(
         assert store.hourly(series) == store.recounted(series)
         assert len(store.hourly(series)) == 2
         assert not has_timescale(store.connection)
+
+
+def test_a_store_for_timescale_is_printed_as_one_script(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = printed(capsys, timescale=True)
+    assert script.startswith("BEGIN;")
+    assert script.endswith("COMMIT;\n\n")
+    assert [script.count(word) for word in ("BEGIN;", "COMMIT;", _EXTENSION)] == [1, 1, 1]
+    assert re.findall(r"-- Running upgrade (\S*) -> (\S+)", script) == list(
+        pairwise(["", *REVISIONS])
+    )
+    assert "PARTITION" not in script
+
+
+def test_what_is_printed_for_timescale_makes_hypertables_of_what_grows(
+    database_url: str, new_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a server without TimescaleDB, that is; one that has it is asked above."""
+    with psycopg.connect(database_url) as migrated:
+        if has_timescale(migrated):
+            pytest.skip("this server has TimescaleDB, which need not be pretended")
+    script = printed(capsys, timescale=True).replace(_EXTENSION, _PRETENDED)
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute(script.encode())
+        made = connection.execute(
+            "SELECT name, dimension, chunk FROM hypertable"
+            " JOIN pg_class ON relname = name AND relkind = 'r' ORDER BY name"
+        ).fetchall()
+        assert made == [
+            ("observation", "observed_at", timedelta(days=7)),
+            ("raw_block", "received_at", timedelta(days=1)),
+        ]
+        at = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        assert at == [(REVISIONS[-1],)]

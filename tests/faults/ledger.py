@@ -16,6 +16,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
+from psycopg import IsolationLevel
 
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.ingest.listener import BrokerAddress
@@ -98,13 +99,20 @@ class LedgerPublisher:
         client.loop_stop()
 
     def missing(self, database_url: str) -> list[Any]:
+        """Return what is not stored; what is there has to be right, and told of once."""
         with psycopg.connect(database_url) as connection:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
             rows = connection.execute(
                 "SELECT s.entity_id, o.observed_at, o.value FROM observation o"
                 " JOIN series s ON s.id = o.series_id"
             ).fetchall()
+            events = connection.execute(
+                "SELECT count(*), count(DISTINCT (document->'entity', document->'observed_at'))"
+                " FROM event"
+            ).fetchone()
+        # an observation cannot be there twice, for its key forbids it; its event can
+        assert events == (len(rows), len(rows)), "an event for each reading, and none twice"
         stored = {(entity, at): value for entity, at, value in rows}
-        assert len(stored) == len(rows), "a row is there twice"
         assert stored.keys() <= self.sent.keys(), "a row that nobody sent"
         wrong = [key for key, value in stored.items() if self.sent[key] != value]
         assert wrong == []

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cityos import cli
+from cityos.bootstrap import control
 from cityos.cli import app
 from cityos.clock import SystemClock
 from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound, SetupFailed
@@ -321,6 +322,20 @@ def test_the_descriptions_of_the_interfaces_are_what_the_code_says(
 
 
 @pytest.mark.usefixtures("_nothing_runs")
+def test_the_descriptions_are_written_as_they_are_compared(tmp_path: Path) -> None:
+    with pytest.raises(SetupFailed, match="there is no folder openapi here"):
+        run("openapi")
+    written = tmp_path / "openapi"
+    written.mkdir()
+    with pytest.raises(Conflict, match="is not what the code says: run `make openapi`"):
+        run("openapi", "--check")
+    assert run("openapi").count(": written") == 2
+    assert run("openapi", "--check").count("as it should be") == 2
+    kept = {file.name: file.read_text() for file in (ROOT / "openapi").iterdir()}
+    assert {file.name: file.read_text() for file in written.iterdir()} == kept
+
+
+@pytest.mark.usefixtures("_nothing_runs")
 def test_the_supervisors_log_is_found_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="not started with --detach speaks to its terminal"):
         run("logs", "supervisor")
@@ -337,3 +352,16 @@ def test_nothing_running_is_an_exit_code_of_its_own() -> None:
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == 3
     assert "nothing runs" in result.stdout
+
+
+def test_a_log_is_followed_as_it_grows_and_when_it_begins_anew(tmp_path: Path) -> None:
+    log = log_path(tmp_path, "ingest")
+    log.parent.mkdir()
+    log.write_text("older\nfirst\n")
+    lines = control.log_lines(tmp_path, "ingest", lines=1, follow=True)
+    assert next(lines) == "first"
+    with log.open("a") as growing:
+        growing.write("second\n")
+    assert next(lines) == "second"
+    log.write_text("rotated\n")
+    assert next(lines) == "rotated"
