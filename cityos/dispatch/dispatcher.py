@@ -24,7 +24,7 @@ BATCH: Final = 500
 """Events in one transaction: enough that its commit costs nothing, few enough to end in time."""
 _REST: Final = 9
 """A service that was not done in its time rests for so many times as long: a tenth of the time is
-what one that hangs at every event may take from the others."""
+what one that hangs at every reading may take from the others."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,8 +48,9 @@ class Dispatcher:
 
     Many events share a transaction, which ends early at an event that led to a proposal: so a
     proposal is seen at once, and in an exercise it is approved before the next event is looked
-    at. An event that a service fails on is set aside with the reason, the others go on; so are
-    those of a service that rests because it was not done in its time. Should an
+    at. An event that a service fails on is set aside with the reason, the others go on. A service
+    that was not done in its time rests from readings, which the next reading makes up for, never
+    from alerts. Should an
     event break the transaction itself, its batch is handled again one by one, and that event
     alone is set aside.
     """
@@ -119,7 +120,7 @@ class Dispatcher:
         proposals: list[Proposal] = []
         for service_id, consumer in self._wanting(work.event):
             started_s = self._clock.monotonic_s()
-            if started_s < self._resting_until_s.get(service_id, started_s):
+            if self._rests(service_id, started_s) and not isinstance(work.event, AlertReceived):
                 work.set_aside(service_id, "it rests, for it was not done in its time before")
                 self._metrics.failures.labels(service_id).inc()
                 continue
@@ -136,6 +137,9 @@ class Dispatcher:
             took_s = self._clock.monotonic_s() - started_s
             self._metrics.service.labels(service_id).observe(took_s)
         return proposals
+
+    def _rests(self, service_id: str, now_s: float) -> bool:
+        return now_s < self._resting_until_s.get(service_id, now_s)
 
     def _wanting(self, event: Event) -> Iterator[tuple[str, Consumer]]:
         return ((key, one) for key, one in self._consumers.items() if one.wants(event))
@@ -160,7 +164,7 @@ class Dispatcher:
         self._metrics.failures.labels(service_id).inc()
         self._resting_until_s[service_id] = self._clock.monotonic_s() + rest_s
         _log.error(
-            "a service hangs: it was ended, and its events are set aside for a while",
+            "a service hangs: it was ended, and readings for it are set aside for a while",
             service=service_id,
             event_id=work.event.id,
             limit_s=limit_s,
