@@ -247,7 +247,12 @@ class Registry(Protocol):
 
     def tenants(self) -> Sequence[Tenant]: ...
 
-    def put_tenant(self, tenant: Tenant) -> None: ...
+    def put_tenant(self, tenant: Tenant) -> None:
+        """Create or replace. What a practice city stored is an exercise once it is in earnest.
+
+        Raises Conflict when a city with real values is to become a practice city.
+        """
+        ...
 
     def put_entities(self, tenant: str, entities: Sequence[Entity]) -> None:
         """Create or replace."""
@@ -790,6 +795,6 @@ class MessagePublisher(Protocol):
     def publish(self, topic: str, payload: bytes, *, retain: bool, timeout_s: float) -> None:
         """Return when the broker has acknowledged.
 
-        Raises Unavailable otherwise.
+        Raises Unavailable otherwise; TooLarge where the broker would never take it.
         """
         ...

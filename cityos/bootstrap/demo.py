@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from cityos.errors import SetupFailed
+from cityos.ports import Registry
 from cityos.rehearsal import city_files
 
 DEMO_CITY: Final = Path(__file__).parents[2] / "deploy" / "demo" / "yaizu"
+
+
+def is_live(registry: Registry, tenant: str) -> bool:
+    """Whether the city is there and in earnest: then nothing is simulated in it."""
+    return any(one.id == tenant and not one.practice for one in registry.tenants())
 
 
 def demo_city(time_lapse: float = 1.0) -> city_files.City:

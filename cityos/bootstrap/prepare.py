@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cityos.bootstrap import connect
 from cityos.bootstrap.broker import vendors_of
-from cityos.bootstrap.demo import demo_city
+from cityos.bootstrap.demo import demo_city, is_live
 from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.keys import key_ring
 from cityos.bootstrap.listing import some
@@ -67,7 +67,9 @@ def run(settings: Settings) -> str:
     try:
         registry, reader = PostgresRegistry(store), PostgresCityReader(store)
         if settings.demo:
-            city_files.register(demo_city(settings.simulation_pace), registry)
+            demo = demo_city(settings.simulation_pace)
+            if not is_live(registry, demo.tenant.id):
+                city_files.register(demo, registry)
         tenants = [tenant.id for tenant in registry.tenants()]
         devices = {tenant: registry.devices(tenant) for tenant in tenants}
         known = settings.tenant in tenants

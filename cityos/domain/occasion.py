@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from cityos.errors import InvalidRequest
 
 RESERVED: Final = "urn:cityos:"
+PRACTICE_RUN: Final = "practice"
 """Datasets of this kind are given by the engine alone: one of them means an exercise."""
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 

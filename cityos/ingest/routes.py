@@ -17,7 +17,7 @@ from cityos.domain.entity import REHEARSAL_ONLY, Device, Tenant
 from cityos.domain.history import SeriesKey
 from cityos.domain.observation import Observation
 from cityos.domain.observed_property import PROPERTIES, ObservedProperty, ValueKind
-from cityos.domain.occasion import RESERVED, Actual, Exercise, Occasion
+from cityos.domain.occasion import PRACTICE_RUN, RESERVED, Actual, Exercise, Occasion
 from cityos.domain.rejection import Reason
 from cityos.errors import Rejected
 from cityos.ingest.checks import keepable
@@ -26,7 +26,6 @@ from cityos.ports import Clock, ObservationWriter, Origin, Registry, SeriesHandl
 
 Read: TypeAlias = Callable[[bytes, Receipt], Iterable[Observation | Bulletin | Fetch]]
 
-PRACTICE_RUN: Final = "practice"
 """The name of the everlasting exercise of a practice city."""
 _CHECK_EVERY_S: Final = 1.0
 _MOST_ROUTES: Final = 200_000

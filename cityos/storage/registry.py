@@ -14,7 +14,8 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from cityos.domain.entity import Device, Entity, Name, Tenant
-from cityos.errors import InvalidRequest, NotFound
+from cityos.domain.occasion import PRACTICE_RUN, RESERVED, Exercise
+from cityos.errors import Conflict, InvalidRequest, NotFound
 from cityos.storage.database import Database
 
 _TENANTS: Final[LiteralString] = (
@@ -31,6 +32,16 @@ _CLOSE_DEAD_LETTERS: Final[LiteralString] = """
 UPDATE dead_letter SET replayed_at = now()
 WHERE (tenant_id = %s OR tenant_id = '' AND split_part(topic, '/', 3) = %s)
   AND replayed_at IS NULL
+"""
+_HAS_VALUES: Final[LiteralString] = (
+    "SELECT EXISTS (SELECT FROM series WHERE tenant_id = %s AND NOT starts_with(dataset, %s))"
+)
+# What a city has practiced becomes an exercise of its own: in earnest its series begin anew.
+_SET_APART: Final[LiteralString] = """
+UPDATE series
+SET dataset = concat_ws('/', %s || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD"t"HH24MISS'),
+                        nullif(dataset, ''))
+WHERE tenant_id = %s AND NOT starts_with(dataset, %s)
 """
 _PUT_ENTITY: Final[LiteralString] = """
 INSERT INTO entity (tenant_id, id, type, name_en, name_ja, longitude, latitude, geometry,
@@ -87,7 +98,7 @@ class PostgresRegistry:
             was = connection.execute(_PRACTICE, (tenant.id,)).fetchone()
             connection.execute(_PUT_TENANT, row)
             if was is not None and was[0] != tenant.practice:
-                connection.execute(_CLOSE_DEAD_LETTERS, (tenant.id, tenant.id))
+                _switch(connection, tenant)
             _tell(connection)
 
     def put_entities(self, tenant: str, entities: Sequence[Entity]) -> None:
@@ -135,6 +146,26 @@ class PostgresRegistry:
             row = connection.execute(_VERSION).fetchone()
         assert row is not None  # noqa: S101 - a sequence is a table of one row
         return int(row[0])
+
+
+def _switch(connection: Connection[TupleRow], tenant: Tenant) -> None:
+    """Part what the city does from here on from what it did before.
+
+    Raises:
+        Conflict: it has real values, which a practice city's would follow in the same series.
+    """
+    if not tenant.practice:
+        apart = Exercise(f"{PRACTICE_RUN}-").dataset
+        connection.execute(_SET_APART, (apart, tenant.id, RESERVED))
+    else:
+        row = connection.execute(_HAS_VALUES, (tenant.id, RESERVED)).fetchone()
+        if row and row[0]:
+            message = (
+                f"the city {tenant.id!r} has real values, so it cannot become a practice city;"
+                " rehearse with `cityos replay`, or load it under another id"
+            )
+            raise Conflict(message)
+    connection.execute(_CLOSE_DEAD_LETTERS, (tenant.id, tenant.id))
 
 
 def _tell(connection: Connection[TupleRow]) -> None:
