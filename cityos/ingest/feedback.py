@@ -52,6 +52,10 @@ class Feedback:
             self._thread.join(_TIMEOUT_S)
         self._refusals.say(now=True)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def tell(self, letters: Sequence[DeadLetter]) -> None:
         """Queue feedback for refused messages; never blocks."""
         self._refusals.count(letters)

@@ -212,8 +212,11 @@ class Pipeline:
         batch: IngestBatch,
     ) -> None:
         """Raises Rejected for one from the future: it would stand above all that are to come."""
-        if not isinstance(item, Bulletin):
+        if isinstance(item, Fetch):
             return  # links are the poller's to follow, before a document comes here
+        if not isinstance(item, Bulletin):
+            message = f"an adapter yields observations and bulletins, no {type(item).__name__}"
+            raise TypeError(message)
         if item.sent > received_at + NEWEST:
             raise implausible_time(item.sent, received_at)
         batch.alerts.append(

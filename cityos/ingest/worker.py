@@ -127,7 +127,8 @@ class Ingest:
     @property
     def healthy(self) -> bool:
         """Whether all threads live; a dead one means that the process must be restarted."""
-        return self._news.is_alive and all(thread.is_alive() for thread in self._threads)
+        parts = (self._news.is_alive, self._feedback.is_alive)
+        return all(parts) and all(thread.is_alive() for thread in self._threads)
 
     # --- the receiving thread ----------------------------------------------------------------
 

@@ -29,6 +29,8 @@ class Careless:
         if "bulletin" in said:
             sent = receipt.received_at + timedelta(days=said.get("days_ahead", 0))
             return [a.bulletin(said["bulletin"], sent, supersedes=said.get("matter", "flood"))]
+        if "word" in said:
+            return [said["word"]]
         dataset = said.get("dataset", "")
         return [Observation(said["property"], said["value"], None, None, None, dataset)]
 
@@ -43,8 +45,18 @@ class Careless:
         ({"bulletin": "b-1", "matter": "\ud800"}, "adapter_failed"),
         ({"bulletin": "b-1", "matter": "a\0"}, "undecodable"),
         ({"bulletin": "b-1", "days_ahead": 365}, "implausible_time"),
+        ({"word": "dry"}, "adapter_failed"),
     ],
-    ids=["value", "dataset", "nul", "property", "bulletin", "bulletin's nul", "from the future"],
+    ids=[
+        "value",
+        "dataset",
+        "nul",
+        "property",
+        "bulletin",
+        "bulletin's nul",
+        "from the future",
+        "a word",
+    ],
 )
 def test_its_message_is_refused_and_its_neighbours_are_stored(
     payload: dict[str, object],
