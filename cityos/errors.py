@@ -10,7 +10,9 @@
      ├─ Forbidden                a valid key without the role that the action asks for
      ├─ TooManyRequests          a quota is used up; says when to come back
      ├─ Unavailable              a part we depend on does not answer; trying again is right
-     │   └─ TookTooLong            it had not finished in its time; less at once may do
+     │   ├─ TookTooLong            it had not finished in its time; less at once may do
+     │   └─ Unheard                nobody listens to what was published
+     ├─ TooLarge                 a message is more than the other side takes, now and later
      ├─ InvalidPlugin            a manifest, a case or a class breaks the plugin contract
      └─ SetupFailed              the machine lacks something; says what to do
 
@@ -89,6 +91,14 @@ class Unavailable(CityOSError):
 
 class TookTooLong(Unavailable):
     """What was asked was not finished in its time. Asking for less at once may be right."""
+
+
+class Unheard(Unavailable):
+    """The broker took a message and had nobody to give it to."""
+
+
+class TooLarge(CityOSError):
+    """A message is more than the other side takes. Trying again is no use, a smaller one is."""
 
 
 class InvalidPlugin(CityOSError):

@@ -26,6 +26,7 @@ from cityos.runtime.running import Addresses, RunningCity, lock, open_home
 from cityos.runtime.service import log_path
 from cityos.runtime.stack import Stack, StackPlan
 from cityos.runtime.supervisor import Part, Supervisor
+from cityos.runtime.waiting import CalledOff, unfailing
 from cityos.settings import Settings
 
 _METRICS_PORTS: Final = {"ingest": 9464, "dispatch": 9465}
@@ -50,6 +51,10 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
     open_home(home, others_may_pass=os.geteuid() == 0)
     with lock(home):
         secrets = connect.secrets(settings)
+
+        def say(news: str) -> None:
+            console.print(news, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
         stack = Stack(
             StackPlan(
                 home=home,
@@ -60,6 +65,7 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
                 mqtt_port=_wanted_mqtt_port(settings),
             ),
             secrets=secrets,
+            say=say,
         )
         port = _http_port(settings)
         metrics_ports = {name: free_port(number) for name, number in _METRICS_PORTS.items()}
@@ -70,15 +76,15 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
             stack=stack,
             parts=_parts(settings, port, metrics_ports),
             clock=SystemClock(),
-            say=lambda news: console.print(
-                news, style="yellow", highlight=False, markup=False, soft_wrap=True
-            ),
+            say=say,
             checks=[lambda: _is_ready(url)],
         )
         supervisor.watch_signals()
         launch = _Launch(settings, console, stack, supervisor, url, metrics_ports)
         try:
             return launch.run(after_ready)
+        except CalledOff:  # stopped before it ran: as asked
+            return 0
         finally:
             supervisor.stop()
             RunningCity.forget(home)
@@ -118,9 +124,10 @@ class _Launch:
         self._welcome(prepared)
         after_ready()
         self.supervisor.run()
-        self._say("stopping")
+        say = unfailing(self._say)
+        say("stopping")
         self.supervisor.stop()
-        self._say(f"stopped; the data is kept in {self.settings.home}")
+        say(f"stopped; the data is kept in {self.settings.home}")
         return 0
 
     def _mqtt_users(self, vendors: Mapping[str, Sequence[str]]) -> list[MqttUser]:

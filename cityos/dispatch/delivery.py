@@ -26,8 +26,8 @@ _log = structlog.get_logger(__name__)
 class Memory(Protocol):
     """What a channel remembers for those who come later, and what has to be done about it."""
 
-    def tend(self) -> None:
-        """Raises Unavailable."""
+    def tend(self) -> bool:
+        """Say whether nothing is left to do. Raises Unavailable, or what the channel raised."""
         ...
 
 
@@ -93,8 +93,8 @@ class DeliveryWorker:
             self._channel.deliver(delivery)
         except Exception as error:
             self._metrics.deliveries.labels(self._channel.name, "failed").inc()
-            expected = isinstance(error, Unavailable)
-            if not self._down or not expected:
+            expected = isinstance(error, CityOSError)
+            if not self._down or not isinstance(error, Unavailable):
                 _log.error(
                     "an alert could not be delivered and will be tried again",
                     channel=self._channel.name,
@@ -111,14 +111,15 @@ class DeliveryWorker:
         if self._memory is None:
             return
         try:
-            self._memory.tend()
-            self._untended = False
-        except Unavailable as error:
-            if not self._untended:
+            if self._memory.tend():
+                self._untended = False
+        except Exception as error:  # noqa: BLE001 - one alert may not stop the others
+            if not self._untended or not isinstance(error, Unavailable):
                 _log.warning(
                     "what the channel retains could not be brought up to date",
                     channel=self._channel.name,
                     reason=str(error),
+                    exc_info=None if isinstance(error, CityOSError) else error,
                 )
             self._untended = True
 

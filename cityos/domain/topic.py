@@ -12,6 +12,7 @@ write only under its own name, so the topic is proof of who speaks. ``alerts`` i
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,7 @@ _TOPIC: Final = re.compile(
     r"/observations(?:/exercise/([a-z0-9][a-z0-9_-]{0,63}))?"
 )
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,22 @@ def errors(tenant: str, vendor: str, device: str) -> str:
     return f"{ROOT}/{tenant}/{vendor}/{device}/errors"
 
 
-def alert(tenant: str, occasion: Occasion, situation: str) -> str:
-    """``situation`` becomes one topic level: other characters than A-Z a-z 0-9 _ . - turn to -."""
-    level = _UNSAFE.sub("-", situation)
+def alert(tenant: str, occasion: Occasion, service: str, key: str) -> str:
+    """Return where the alerts on the situation ``key`` of the service are retained."""
+    return f"{alerts(tenant, occasion)}/{situation(service, key)}"
+
+
+def alerts(tenant: str, occasion: Occasion) -> str:
     if isinstance(occasion, Actual):
-        return f"{ROOT}/{tenant}/alerts/actual/{level}"
-    return f"{ROOT}/{tenant}/alerts/exercise/{occasion.run}/{level}"
+        return f"{ROOT}/{tenant}/alerts/actual"
+    return f"{ROOT}/{tenant}/alerts/exercise/{occasion.run}"
+
+
+def situation(service: str, key: str) -> str:
+    """Return the topic level of a situation, its own alone.
+
+    In its key other characters than A-Z a-z 0-9 _ . - turn to -, for people; eight digits of a
+    SHA-256 tell apart what then reads alike, and what two services call the same.
+    """
+    digest = hashlib.sha256(f"{service}/{key}".encode()).hexdigest()
+    return f"{_UNSAFE.sub('-', key)}-{digest[:_DIGITS]}"

@@ -15,7 +15,7 @@ import structlog
 
 from cityos.domain.alert import Bulletin
 from cityos.domain.observation import Observation
-from cityos.errors import InvalidRequest, NotFound, Rejected, Unavailable
+from cityos.errors import InvalidRequest, NotFound, Rejected, Unavailable, Unheard
 from cityos.ingest.download import NO_VALIDATORS, Document, Downloader, Validators, origin
 from cityos.ingest.feed_source import FeedSource
 from cityos.ingest.seen import SeenLinks
@@ -57,7 +57,7 @@ class _Waiting:
 class _Delivery(Enum):
     DONE = auto()
     LATER = auto()
-    BROKER_AWAY = auto()
+    NOT_TAKEN = auto()
 
 
 class FeedTask:
@@ -70,6 +70,7 @@ class FeedTask:
         downloader: Downloader,
         publisher: MessagePublisher,
         broker: SourceWatch,
+        listener: SourceWatch,
         seen: SeenLinks,
         clock: Clock,
         jitter: Callable[[], float],
@@ -78,6 +79,7 @@ class FeedTask:
         self._downloader = downloader
         self._publisher = publisher
         self._broker = broker
+        self._listener = listener
         self._seen = seen
         self._clock = clock
         self._jitter = jitter
@@ -224,7 +226,7 @@ class FeedTask:
             elif delivery is _Delivery.LATER:
                 failures += 1
                 waiting.due_s = self._clock.monotonic_s() + self._backoff_s(waiting.attempts)
-            if delivery is _Delivery.BROKER_AWAY or failures >= _FAILURES_IN_A_ROW:
+            if delivery is _Delivery.NOT_TAKEN or failures >= _FAILURES_IN_A_ROW:
                 # short, whatever failed before: something urgent may come next
                 self._deliver_from_s = self._clock.monotonic_s() + self._backoff_s(1)
                 return
@@ -265,7 +267,7 @@ class FeedTask:
             content = document.content
         if not await self._publish(content):
             waiting.content = content
-            return _Delivery.BROKER_AWAY
+            return _Delivery.NOT_TAKEN
         if is_link:
             self._seen.add(waiting.url)
         return _Delivery.DONE
@@ -289,9 +291,14 @@ class FeedTask:
                 timeout_s=source.publish_timeout_s,
             )
         except Unavailable as error:
-            self._broker.failed(source.id, str(error))
+            if not isinstance(error, Unheard):
+                self._broker.failed(source.id, str(error))
+                return False
+            self._broker.works(source.id)
+            self._listener.failed(source.id, str(error))
             return False
         self._broker.works(source.id)
+        self._listener.works(source.id)
         return True
 
     # --- time --------------------------------------------------------------------------------

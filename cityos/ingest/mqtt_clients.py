@@ -182,7 +182,7 @@ class StockClient(SessionClient):
         raw, payload = message.topic.encode(), bytes(message.payload)
         self.arrivals.append(
             Arrival(
-                packets=publish(raw, payload),
+                packets=b"" if message.retain else publish(raw, payload),
                 messages=() if message.retain else ((raw, payload),),
                 acks=(PUBACKS[message.mid],) if message.qos else (),
                 mqtt5=False,

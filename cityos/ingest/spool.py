@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+import structlog
+
 from cityos.errors import Unavailable
 from cityos.ingest.packets import Message, split
 
@@ -36,7 +38,15 @@ CREATE TABLE IF NOT EXISTS batch (
     received_us INTEGER NOT NULL,
     mqtt5 INTEGER NOT NULL,
     packets BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS unconfirmed (
+    only INTEGER PRIMARY KEY CHECK (only = 1), from_sequence INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS unreadable (
+    received_us INTEGER NOT NULL, mqtt5 INTEGER NOT NULL, packets BLOB NOT NULL);
 """
+"""``unconfirmed``: from which number on messages were received since the store last answered, over
+however many starts. ``unreadable``: rows that hold less than was counted, for a person."""
+
+_log = structlog.get_logger("ingest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ class Spool:
         connection.execute(
             "INSERT INTO spool VALUES (1, ?, 1) ON CONFLICT DO NOTHING", (str(uuid4()),)
         )
+        connection.execute("INSERT OR IGNORE INTO unconfirmed SELECT 1, next_sequence FROM spool")
         return connection
 
     # --- the writing thread ------------------------------------------------------------------
@@ -217,6 +228,9 @@ class Spool:
         """Return the oldest batches not taken yet, about ``at_most`` messages; wait for one.
 
         Empty after ``timeout_s``. Taken is not removed: see ``stored``.
+
+        Raises:
+            Unavailable: what is on disk has to be mended, and cannot be.
         """
         with self._changed:
             if not self.untaken:
@@ -258,43 +272,101 @@ class Spool:
         with closing(rows):
             for first, count, received_us, mqtt5, packets in rows:
                 if batches and total + count > at_most:
+                    return batches
+                messages = _messages(packets, mqtt5=bool(mqtt5))
+                if len(messages) != count:
                     break
                 # a row may be stored in part: what was refused in it was looked for by halving
                 done = max(0, self._read_from - first)
-                messages = split(packets, mqtt5=bool(mqtt5)).messages[done:]
                 received_at = _EPOCH + received_us * _MICROSECOND
-                batches.append(SpooledBatch(first + done, received_at, messages, len(packets)))
+                batches.append(
+                    SpooledBatch(first + done, received_at, messages[done:], len(packets))
+                )
                 total += count
-        return batches
+            else:
+                return batches
+        if not batches:
+            self._mend(first, count, found=len(messages))
+            return self._from_disk(at_most)
+        return batches  # the row that is miscounted comes next
+
+    def _mend(self, first: int, count: int, *, found: int) -> None:
+        """Give a row that holds more or fewer messages than were counted as many numbers.
+
+        Nothing after it was taken yet, so that its numbers may still change. Of a row that is
+        stored in part all comes again: which part that was, the numbers no longer say.
+        """
+        _log.error(
+            "the spool holds another number of messages than was counted when they came: all that"
+            " can be read is taken, those after it get other numbers",
+            first_sequence=first,
+            counted=count,
+            found=found,
+            rest="none" if found > count else "kept in the spool's table unreadable",
+        )
+        with self._writing:
+            start = max(first, self._read_from)
+            by = start + found - first - count
+            with self._transaction() as connection:
+                if found < count:
+                    connection.execute(
+                        "INSERT INTO unreadable SELECT received_us, mqtt5, packets FROM batch"
+                        " WHERE first_sequence = ?",
+                        (first,),
+                    )
+                if found:
+                    connection.execute(
+                        "UPDATE batch SET first_sequence = ?, count = ? WHERE first_sequence = ?",
+                        (start, found, first),
+                    )
+                else:
+                    connection.execute("DELETE FROM batch WHERE first_sequence = ?", (first,))
+                self._renumber(connection, first + count, by)
+            self._renumbered(first + count, by)
+
+    @staticmethod
+    def _renumber(connection: sqlite3.Connection, first: int, by: int) -> None:
+        """Move the numbers from ``first`` on in the file; ``_renumbered`` follows, in memory."""
+        # in two steps: a new number may still be that of another row
+        connection.execute(
+            "UPDATE batch SET first_sequence = -(first_sequence + ?) WHERE first_sequence >= ?",
+            (by, first),
+        )
+        connection.execute(
+            "UPDATE batch SET first_sequence = -first_sequence WHERE first_sequence < 0"
+        )
+        connection.execute("UPDATE spool SET next_sequence = next_sequence + ?", (by,))
+
+    def _renumbered(self, first: int, by: int) -> None:
+        with self._changed:
+            self._next_sequence += by
+            self._sizes = deque(
+                (number + by if number >= first else number, size) for number, size in self._sizes
+            )
+            self._cache.clear()  # it is read from disk again, under its new numbers
+            self._cache_bytes = 0
 
     def resume(self, up_to_sequence: int) -> int:
         """Go on where the store got to; return by how much the numbers here had to be raised.
 
         More than 0 only where this is an older copy than the store, restored after a loss: the
-        numbers to come were given before, and what carries them would pass for stored.
+        numbers to come were given before, and what carries them would pass for stored. So would
+        what was received before the store answered: it is measured by the number before that.
 
         Raises:
             Unavailable: the numbers cannot be written.
         """
         with self._writing:
             shift = 0
-            if up_to_sequence > self._next_sequence:
-                shift = up_to_sequence - self._stored_up_to
-                with self._transaction() as connection:
-                    # in two steps: a new number may still be that of another row
-                    connection.execute(
-                        "UPDATE batch SET first_sequence = -(first_sequence + ?)", (shift,)
-                    )
-                    connection.execute("UPDATE batch SET first_sequence = -first_sequence")
-                    connection.execute(
-                        "UPDATE spool SET next_sequence = next_sequence + ?", (shift,)
-                    )
-                with self._changed:
-                    self._next_sequence += shift
-                    self._read_from += shift
-                    self._sizes = deque((number + shift, size) for number, size in self._sizes)
-                    self._cache.clear()  # it is read from disk again, under its new numbers
-                    self._cache_bytes = 0
+            with self._transaction() as connection:
+                row = connection.execute("SELECT from_sequence FROM unconfirmed").fetchone()
+                if up_to_sequence > (self._next_sequence if row is None else int(row[0])):
+                    shift = max(0, up_to_sequence - self._stored_up_to)
+                    self._renumber(connection, 0, shift)
+                connection.execute("DELETE FROM unconfirmed")
+            if shift:
+                self._renumbered(0, shift)
+                self._read_from += shift
             self.stored(up_to_sequence)
             return shift
 
@@ -316,3 +388,10 @@ class Spool:
 
 def _microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
+
+
+def _messages(packets: bytes, *, mqtt5: bool) -> Sequence[Message]:
+    try:
+        return split(packets, mqtt5=mqtt5).messages
+    except (ValueError, IndexError):  # not MQTT
+        return ()

@@ -152,7 +152,8 @@ _PARAMETERS: Final = {
     "vendor": f"Who speaks; the user name of the credential: {_NAME_RULE}. Not the word alerts.",
     "device": f"The device as it is registered: {_NAME_RULE}.",
     "run": f"The name of the exercise: {_NAME_RULE}.",
-    "situation": "What the alert is about, the same over its whole course: A-Z a-z 0-9 _ . -",
+    "situation": "What the alert is about, of A-Z a-z 0-9 _ . -, then - and eight hexadecimal "
+    "digits that tell situations apart: the same over its whole course, and no other's.",
 }
 
 
@@ -160,10 +161,8 @@ def _channels() -> dict[str, Any]:
     who = ("tenant", "vendor", "device")
     names = ("{tenant}", "{vendor}", "{device}")
     observations = topic.observations(*names)
-    alerts = topic.alert("{tenant}", Actual(), "situation").replace("/situation", "/{situation}")
-    exercises = topic.alert("{tenant}", Exercise("run"), "situation").replace(
-        "/run/situation", "/{run}/{situation}"
-    )
+    alerts = topic.alerts("{tenant}", Actual())
+    exercises = topic.alerts("{tenant}", Exercise("run")).replace("/run", "/{run}")
     return {
         "observations": _channel(observations, who, "readings", "What a device measured."),
         "rehearsedObservations": _channel(
@@ -177,13 +176,13 @@ def _channels() -> dict[str, Any]:
             topic.errors(*names), who, "refusal", "What the city refused of this device."
         ),
         "alerts": _channel(
-            alerts,
+            f"{alerts}/{{situation}}",
             ("tenant", "situation"),
             "alert",
             "The alert in force of a situation, retained. An empty payload: there is none.",
         ),
         "exerciseAlerts": _channel(
-            exercises,
+            f"{exercises}/{{situation}}",
             ("tenant", "run", "situation"),
             "exerciseAlert",
             "The same in an exercise. A subscriber to alerts/actual never gets these.",

@@ -15,8 +15,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cityos.errors import Unavailable
+from cityos.errors import TooLarge, Unavailable, Unheard
+from cityos.ports import MessagePublisher
 
+LARGEST_PACKET_BYTES: Final = 1_300_000
+"""What a broker takes that does not say: as much as the ones that we start."""
+_HEADER_BYTES: Final = 10
+"""At most (MQTT 5, 2.1.1 and 3.3): 5 fixed, 2 the topic's length, 2 an id, 1 "no property"."""
 _CONNECT_TIMEOUT_S: Final = 5.0
 _KEEPALIVE_S: Final = 15
 _RECONNECT_S: Final = (1, 15)
@@ -35,9 +40,11 @@ class MqttPublisher:
     to 15 s) and then repeats what was not acknowledged, in order. A message whose deadline has
     passed may therefore still arrive later: the caller's repetition is a duplicate, never an
     overtaking. ``connections`` counts the connections that came up: after each, the broker may
-    have forgotten what it retained. ``client_id`` gets a random end, for of two clients with one
-    id the broker throws the first one out. With ``heard``, a message that the broker has nobody to
-    give to counts as refused (MQTT 5 alone tells). Thread-safe.
+    have forgotten what it retained. What is more than the broker takes never gets to it: it would
+    end the connection at each repetition, and nothing else would leave. ``client_id`` gets a
+    random end, for of two clients with one id the broker throws the first one out. With
+    ``heard``, a message that the broker has nobody to give to counts as refused (MQTT 5 alone
+    tells). Thread-safe.
     """
 
     def __init__(
@@ -54,7 +61,8 @@ class MqttPublisher:
         self.connections = 0
         self._connected = threading.Event()
         self._complained = False
-        self._refused: dict[int, str] = {}
+        self._takes_bytes = LARGEST_PACKET_BYTES
+        self._refused: dict[int, Unavailable] = {}
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"{client_id}-{token_hex(3)}",
@@ -82,6 +90,13 @@ class MqttPublisher:
         deadline_s = time.monotonic() + timeout_s
         if not self._connected.wait(timeout_s):
             raise Unavailable("no connection to the broker")
+        size = len(topic.encode()) + len(payload) + _HEADER_BYTES
+        if size > self._takes_bytes:
+            message = (
+                f"a message of {size} bytes on {topic} is more than the broker takes,"
+                f" {self._takes_bytes}"
+            )
+            raise TooLarge(message)
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc is MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             raise Unavailable("too many messages wait for the broker's acknowledgement")
@@ -92,10 +107,10 @@ class MqttPublisher:
             raise Unavailable("the connection to the broker was lost") from error
         if not published:
             raise Unavailable("the broker does not acknowledge")
-        refusal = self._refused.pop(info.mid, "")
-        if refusal:
+        refusal = self._refused.pop(info.mid, None)
+        if refusal is not None:
             message = f"the broker refuses to publish on {topic}: {refusal}"
-            raise Unavailable(message)
+            raise type(refusal)(message)
 
     def close(self) -> None:
         """Leave the broker, which is no loss to speak of; what it retains stays there."""
@@ -109,7 +124,7 @@ class MqttPublisher:
         _userdata: object,
         _flags: ConnectFlags,
         reason: ReasonCode,
-        _properties: Properties | None,
+        properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             if not self._complained:
@@ -117,6 +132,8 @@ class MqttPublisher:
             self._complained = True
             return
         self._complained = False
+        # MQTT 5, 3.2.2.3.6; paho has the attribute only where the broker gave the property
+        self._takes_bytes = getattr(properties, "MaximumPacketSize", LARGEST_PACKET_BYTES)
         self.connections += 1
         self._connected.set()
 
@@ -144,7 +161,24 @@ class MqttPublisher:
 
         Takes no lock: paho holds its own, which the publisher needs to send.
         """
-        if reason.value >= _FIRST_FAILURE or (self._heard and reason.value == _NOBODY_LISTENS):
-            self._refused[mid] = str(reason)
+        unheard = self._heard and reason.value == _NOBODY_LISTENS
+        if unheard or reason.value >= _FIRST_FAILURE:
+            self._refused[mid] = Unheard(str(reason)) if unheard else Unavailable(str(reason))
             if len(self._refused) > _QUEUED:  # nobody waits any more for the oldest
                 self._refused.pop(next(iter(self._refused)), None)
+
+
+class LeavesOutTooLarge:
+    """A ``MessagePublisher`` for what may be done without: a message too large is logged and left.
+
+    For a feed, whose other documents have to go on.
+    """
+
+    def __init__(self, publisher: MessagePublisher) -> None:
+        self._publisher = publisher
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool, timeout_s: float) -> None:
+        try:
+            self._publisher.publish(topic, payload, retain=retain, timeout_s=timeout_s)
+        except TooLarge as error:
+            _log.error("a message is given up", reason=str(error))

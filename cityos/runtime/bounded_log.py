@@ -1,13 +1,14 @@
 """A child's output in a file that cannot grow without end.
 
 The child writes into a pipe, a thread here empties it. The pipe is emptied even when the disk is
-full, because a child that blocks on its log would stop the city.
+full, because a child that blocks on its log would stop the city. What cannot be written is lost.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -35,8 +36,8 @@ class BoundedLog:
         self._hear = hear
         self._unfinished = b""
         self._thread: threading.Thread | None = None
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        with suppress(OSError):  # tried again with the first line
+            self._opened().close()
 
     def follow(self, source: IO[bytes], *, name: str) -> None:
         """Copy ``source`` to the file until it ends."""
@@ -78,14 +79,18 @@ class BoundedLog:
         *lines, rest = (self._unfinished + chunk).split(b"\n")
         self._unfinished = rest[:_LONGEST_LINE]
         for line in lines:
-            hear(line)
+            with suppress(Exception):  # whatever the listener's fault, the log goes on
+                hear(line)
 
     def _rotated(self, file: IO[bytes] | None) -> IO[bytes]:
         if file is not None and file.tell() >= self._max_bytes:
             file.close()
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
             file = None
-        if file is None:
-            file = self.path.open("ab", buffering=0)
-            self.path.chmod(0o600)
-        return file
+        return file or self._opened()
+
+    def _opened(self) -> IO[bytes]:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.touch(mode=0o600)
+        self.path.chmod(0o600)
+        return self.path.open("ab", buffering=0)

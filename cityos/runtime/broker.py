@@ -12,6 +12,7 @@ from typing import Final
 
 from cityos.runtime.programs import Program
 from cityos.runtime.service import Launch, RunningServer
+from cityos.runtime.waiting import Waiting
 
 _NAME: Final = "mqtt"
 _START_S: Final = 20.0
@@ -41,12 +42,13 @@ class MqttBroker(RunningServer):
         return f"mqtt://{user}:{self.passwords[user]}@{self.host}:{port}"
 
 
-def launch(home: Path) -> Launch:
+def launch(home: Path, waiting: Waiting) -> Launch:
     """Get ready to start a broker, whichever program: the one of an earlier run is ended.
 
     Raises SetupFailed.
     """
-    return Launch(home, _NAME, accounts=["mosquitto"], stop_s=MqttBroker.stop_s)
+    stop_s = MqttBroker.stop_s
+    return Launch(home, _NAME, accounts=["mosquitto"], stop_s=stop_s, waiting=waiting)
 
 
 def started(

@@ -16,6 +16,7 @@ from cityos.runtime.mqtt_access import ALERTS_FILTER, MqttUser
 from cityos.runtime.ports import free_port
 from cityos.runtime.programs import Program
 from cityos.runtime.secret_file import SecretFile
+from cityos.runtime.waiting import PATIENT, Waiting
 
 _PREFERRED_PORT: Final = 1883
 _HASH_ROUNDS: Final = 101
@@ -62,13 +63,14 @@ def start_mosquitto(
     secrets: SecretFile,
     host: str,
     port: int = 0,
+    waiting: Waiting = PATIENT,
 ) -> MqttBroker:
     """Start the broker of the state folder ``home`` and return when it answers.
 
     Raises:
         SetupFailed: it does not start.
     """
-    launch = broker.launch(home)
+    launch = broker.launch(home, waiting)
     chosen = free_port(port, _PREFERRED_PORT, host=host)
     passwords = {user.name: secrets.get(user.secret) for user in users}
     file = _configure(launch.place, users=users, passwords=passwords, host=host, port=chosen)

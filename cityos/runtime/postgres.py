@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import signal
+import socket
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +27,14 @@ from cityos.runtime.process import run
 from cityos.runtime.programs import Program
 from cityos.runtime.secret_file import SecretFile
 from cityos.runtime.service import HOST, Launch, RunningServer
+from cityos.runtime.waiting import PATIENT, Waiting
 
 NAME: Final = "postgres"
 DATABASE: Final = "cityos"
 OWNER: Final = "cityos"
 _SUPERUSER: Final = "postgres"
 _PREFERRED_PORT: Final = 54320
-_START_S: Final = 60.0  # after a crash it replays its log first
+_START_S: Final = 60.0  # of silence; while it replays its log after a crash, it says so
 _STOP_S: Final = 20.0
 _STOP_SIGNALS: Final = (
     signal.SIGINT,  # fast shutdown; SIGTERM would wait for every client to leave
@@ -39,6 +42,8 @@ _STOP_SIGNALS: Final = (
     signal.SIGKILL,
 )
 _POLL_S: Final = 0.05
+_ASK_S: Final = 2
+_PROTOCOL: Final = 3 << 16  # version 3.0
 
 _SETTINGS: Final = """\
 # Written by CityOS at every start. Your own settings: put them into local.conf beside this file.
@@ -97,6 +102,7 @@ def start_postgres(
     secrets: SecretFile,
     port: int = 0,
     durable: bool = True,
+    waiting: Waiting = PATIENT,
 ) -> PostgresServer:
     """Start the server of the state folder ``home`` and return when it answers.
 
@@ -105,13 +111,15 @@ def start_postgres(
 
     Raises:
         SetupFailed: no program fits, or the server does not start.
+        CalledOff: asked to stop meanwhile.
+        OSError: the disk does not take its files.
     """
-    launch = Launch(home, NAME, accounts=[NAME], stop_s=_STOP_S)
+    launch = Launch(home, NAME, accounts=[NAME], stop_s=_STOP_S, waiting=waiting)
     where = launch.place
     data = where.folder / "data"
     program = _runnable(_fitting(programs, data), where)
-    password = secrets.get("postgres superuser")
-    _clear_lock(data)
+    password, own_password = secrets.get("postgres superuser"), secrets.get("postgres city")
+    _clear_lock(data, waiting)
     if not (data / "PG_VERSION").exists():
         _create(data, program, where, password, launch.log.with_name("postgres-initdb.log"))
     chosen = free_port(port, _PREFERRED_PORT)
@@ -123,10 +131,16 @@ def start_postgres(
         [str(program.path / "postgres"), "-D", str(data)],
         answers=lambda: _answers(superuser_url),
         within_s=_START_S,
+        busy=lambda: _busy(chosen),
         stop_signals=_STOP_SIGNALS,
     )
-    own_password = secrets.get("postgres city")
-    _ensure_owner(superuser_url, own_password)
+    try:
+        _ensure_owner(superuser_url, own_password)
+    except psycopg.Error as error:
+        launch.give_up(child)
+        why = error.diag.message_primary or type(error).__name__
+        message = f"{NAME} runs, but the city's role and database cannot be set up: {why}"
+        raise SetupFailed(message) from error
     url = f"postgresql://{OWNER}:{own_password}@{HOST}:{chosen}/{DATABASE}"
     return PostgresServer(home, child, program, chosen, where.folder, url, superuser_url)
 
@@ -205,7 +219,7 @@ def _create(data: Path, program: Program, where: Place, password: str, log: Path
     draft.rename(data)
 
 
-def _clear_lock(data: Path) -> None:
+def _clear_lock(data: Path, waiting: Waiting) -> None:
     """Remove the lock file of a server that is gone, whoever has its pid now.
 
     PostgreSQL refuses to start while any process of its user has the recorded pid, which after a
@@ -214,6 +228,7 @@ def _clear_lock(data: Path) -> None:
 
     Raises:
         SetupFailed: a server that is not ours works in the folder.
+        CalledOff: asked to stop meanwhile.
     """
     lock = data / "postmaster.pid"
     if not lock.exists():
@@ -223,7 +238,7 @@ def _clear_lock(data: Path) -> None:
         if time.monotonic() > deadline:
             message = f"a PostgreSQL that we did not start works in {data} (pid {working[0]})"
             raise SetupFailed(message)
-        time.sleep(_POLL_S)
+        waiting.pause(_POLL_S)
     lock.unlink(missing_ok=True)
 
 
@@ -242,10 +257,27 @@ def _processes_in(data: Path) -> Sequence[int]:
 
 def _answers(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=_ASK_S).close()
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _busy(port: int) -> str:
+    """Return what a server is at that lets nobody in yet; empty: it does not say.
+
+    By hand, because libpq keeps the SQLSTATE of a refused connection to itself, and a text depends
+    on version and language (PostgreSQL, Frontend/Backend Protocol, StartupMessage, ErrorResponse).
+    """
+    body = struct.pack("!i", _PROTOCOL) + f"user\0{_SUPERUSER}\0\0".encode()
+    try:
+        with socket.create_connection((HOST, port), timeout=_ASK_S) as connection:
+            connection.sendall(struct.pack("!i", 4 + len(body)) + body)
+            answer = connection.recv(1024)
+    except OSError:
+        return ""
+    refused = answer.startswith(b"E") and b"\0C57P03\0" in answer  # cannot_connect_now
+    return "PostgreSQL recovers after a crash, waiting" if refused else ""
 
 
 def _ensure_owner(superuser_url: str, password: str) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -70,7 +71,11 @@ class Child:
     """A running command. Start it from a thread that lives on: its death ends the child."""
 
     def __init__(self, command: Command, *, hear: Callable[[bytes], None] | None = None) -> None:
-        """``hear`` gets every line that it writes, in another thread."""
+        """``hear`` gets every line that it writes, in another thread.
+
+        Raises:
+            OSError: the machine does not give it a process; none is left behind.
+        """
         self.command = command
         self.name = command.name
         self._log = BoundedLog(command.log, hear=hear)
@@ -85,9 +90,12 @@ class Child:
             start_new_session=True,
         )
         assert self._popen.stdout is not None  # noqa: S101 - stdout=PIPE above
-        self._log.follow(self._popen.stdout, name=command.name)
-        found = mark_of(self._popen.pid)
-        self.mark = found or Mark(self._popen.pid, "")
+        try:
+            self._log.follow(self._popen.stdout, name=command.name)
+            self.mark = mark_of(self._popen.pid) or Mark(self._popen.pid, "")
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def pid(self) -> int:
@@ -113,19 +121,21 @@ class Child:
         self._popen.wait()
         self._log.close()
 
-    def stop(self, grace_s: float) -> int:
-        """Stop it, with each stop signal in turn after ``grace_s``; return the exit code."""
+    def stop(self, grace_s: float) -> int | None:
+        """Stop it, with each stop signal in turn after ``grace_s``; return the exit code.
+
+        None: even SIGKILL has not ended it, as happens to a process that waits for a broken disk.
+        """
         for number in self.command.stop_signals:
             if self._popen.poll() is not None:
                 break
             self._popen.send_signal(number)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(grace_s)
-            except subprocess.TimeoutExpired:
-                continue
-        code = self._popen.wait(grace_s)
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(grace_s)
         self._log.close()
-        return code
+        return self._popen.poll()
 
     def last_words(self, lines: int = 8) -> str:
         """The end of its log, for the person who has to find out why it stopped."""
@@ -163,8 +173,9 @@ def run(
     except subprocess.TimeoutExpired as error:
         message = f"{argv[0]} did not end within {timeout_s:.0f} s"
         raise SetupFailed(message) from error
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log.write_bytes(done.stderr)
+    with suppress(OSError):  # what it did counts, with or without its log
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.write_bytes(done.stderr)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()[-2000:]
         message = f"{argv[0]} failed with exit code {done.returncode}:\n{said}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class Records:
         self._folder = home / "run"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def put(self, child: Child) -> None:
+    def put(self, child: Child) -> bool:
+        """Return whether it could be written. Until then the child is on its leash alone."""
         entry = {
             "pid": child.mark.pid,
             "started": child.mark.started,
@@ -33,11 +35,16 @@ class Records:
         }
         path = self._folder / f"{child.name}.json"
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(entry), encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(json.dumps(entry), encoding="utf-8")
+            draft.replace(path)
+        except OSError:
+            return False
+        return True
 
     def forget(self, name: str) -> None:
-        (self._folder / f"{name}.json").unlink(missing_ok=True)
+        with suppress(OSError):  # one that stays names a process that is not there: no harm
+            (self._folder / f"{name}.json").unlink()
 
     def living(self) -> Iterator[Record]:
         for path in sorted(self._folder.glob("*.json")):

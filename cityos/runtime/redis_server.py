@@ -20,6 +20,7 @@ from cityos.runtime.ports import free_port
 from cityos.runtime.programs import Program
 from cityos.runtime.secret_file import SecretFile
 from cityos.runtime.service import HOST, Launch, RunningServer
+from cityos.runtime.waiting import PATIENT, Waiting
 
 NAME: Final = "redis"
 _PREFERRED_PORT: Final = 63790
@@ -50,7 +51,12 @@ class RedisServer(RunningServer):
 
 
 def start_redis(
-    home: Path, programs: Sequence[Program], *, secrets: SecretFile, port: int = 0
+    home: Path,
+    programs: Sequence[Program],
+    *,
+    secrets: SecretFile,
+    port: int = 0,
+    waiting: Waiting = PATIENT,
 ) -> RedisServer:
     """Start the server of the state folder ``home`` and return when it answers.
 
@@ -63,7 +69,7 @@ def start_redis(
             "extra of this project, or set CITYOS_REDIS_URL"
         )
     program = programs[0]
-    launch = Launch(home, NAME, accounts=[NAME], stop_s=RedisServer.stop_s)
+    launch = Launch(home, NAME, accounts=[NAME], stop_s=RedisServer.stop_s, waiting=waiting)
     where = launch.place
     path = program.path
     if where.account.uid is not None and not reachable(path.parent, where.account):

@@ -22,6 +22,7 @@ from cityos.runtime.mqtt_access import MqttUser
 from cityos.runtime.ports import free_port
 from cityos.runtime.programs import Program
 from cityos.runtime.secret_file import SecretFile
+from cityos.runtime.waiting import PATIENT, Waiting
 
 _PREFERRED_PORTS: Final = (1883, 1885)
 
@@ -70,13 +71,14 @@ def start_rumqttd(
     host: str,
     port: int = 0,
     port_v5: int = 0,
+    waiting: Waiting = PATIENT,
 ) -> MqttBroker:
     """Start the broker of the state folder ``home`` and return when it answers.
 
     Raises:
         SetupFailed: it does not start.
     """
-    launch = broker.launch(home)
+    launch = broker.launch(home, waiting)
     launch.place, python = _with_interpreter(launch.place)
     where = launch.place
     package = program.path

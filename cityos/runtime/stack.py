@@ -20,6 +20,7 @@ from cityos.runtime.rumqttd import start_rumqttd
 from cityos.runtime.running import Addresses
 from cityos.runtime.secret_file import SecretFile
 from cityos.runtime.service import HOST
+from cityos.runtime.waiting import PATIENT, Waiting, unfailing
 
 Server: TypeAlias = PostgresServer | MqttBroker | RedisServer
 
@@ -43,9 +44,17 @@ class StackPlan:
 
 
 class Stack:
-    """Starts, watches, restarts and stops them. Use it from one thread that lives on."""
+    """Starts, watches, restarts and stops them. Start and restart in threads that live on."""
 
-    def __init__(self, plan: StackPlan, *, secrets: SecretFile) -> None:
+    def __init__(
+        self,
+        plan: StackPlan,
+        *,
+        secrets: SecretFile,
+        say: Callable[[str], None] = PATIENT.say,
+    ) -> None:
+        """``say`` gets news for a person about a start that takes long."""
+        self.waiting = Waiting(unfailing(say))
         self._plan = plan
         self._secrets = secrets
         self._servers: dict[str, Server] = {}
@@ -118,11 +127,18 @@ class Stack:
             name for name, server in self._servers.items() if server.child.exit_code() is not None
         ]
 
+    def call_off(self) -> None:
+        """End all waiting for a server to start, now and later; return at once."""
+        self.waiting.called_off.set()
+
     def restart(self, name: str) -> None:
         """Start a dead server again where it was: everybody else knows its old address.
 
+        Different servers can be restarted at the same time, each in a thread of its own.
+
         Raises:
-            SetupFailed: it does not start, or its port was taken meanwhile.
+            SetupFailed: it does not start, its port was taken meanwhile, or it was called off.
+            OSError: the disk does not take its files.
         """
         before = self._servers[name]
         before.stop()
@@ -132,8 +148,8 @@ class Stack:
             raise SetupFailed(message)
         self._servers[name] = self._start(name, before)
 
-    def stop(self) -> dict[str, int]:
-        """Stop all in order; return the exit codes."""
+    def stop(self) -> dict[str, int | None]:
+        """Stop all in order; return the exit codes. None: it outlives even SIGKILL."""
         codes = {}
         for name in _STOP_ORDER:
             server = self._servers.pop(name, None)
@@ -147,20 +163,22 @@ class Stack:
     def _start(self, name: str, before: Server | None = None) -> Server:
         """Start it, on the ports it had before where there was a before."""
         home, port = self._plan.home, before.port if before else 0
+        secrets, waiting = self._secrets, self.waiting
         if name == POSTGRES:
-            return start_postgres(
-                home, programs.postgres_programs(), secrets=self._secrets, port=port
-            )
+            found = programs.postgres_programs()
+            return start_postgres(home, found, secrets=secrets, port=port, waiting=waiting)
         if name == REDIS:
-            return start_redis(home, programs.redis_programs(), secrets=self._secrets, port=port)
+            found = programs.redis_programs()
+            return start_redis(home, found, secrets=secrets, port=port, waiting=waiting)
         return start_broker(
             home,
             programs.broker_programs(),
             users=self._users,
-            secrets=self._secrets,
+            secrets=secrets,
             host=self._plan.mqtt_host,
             port=port or self._plan.mqtt_port,
             port_v5=before.port_v5 if isinstance(before, MqttBroker) else 0,
+            waiting=waiting,
         )
 
 
@@ -173,6 +191,7 @@ def start_broker(
     host: str,
     port: int = 0,
     port_v5: int = 0,
+    waiting: Waiting = PATIENT,
 ) -> MqttBroker:
     """Start the first of the programs, of whichever kind; only rumqttd wants ``port_v5``.
 
@@ -187,7 +206,9 @@ def start_broker(
     start: Callable[..., MqttBroker] = start_mosquitto
     if _is_rumqttd(found[0]):
         start = partial(start_rumqttd, port_v5=port_v5)
-    return start(home, found[0], users=users, secrets=secrets, host=host, port=port)
+    return start(
+        home, found[0], users=users, secrets=secrets, host=host, port=port, waiting=waiting
+    )
 
 
 def _ports(server: Server) -> set[int]:

@@ -1,6 +1,7 @@
 """Keeps a city running: starts its parts in order, restarts what ends, stops all in order.
 
-One thread does everything, because the kernel ties a child's life to the thread that started it.
+One thread does everything but restarting servers, which may take long. The kernel ties a child's
+life to the thread that started it: the threads that restart servers live until all is stopped.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,6 +25,7 @@ from cityos.runtime.records import Records
 from cityos.runtime.service import log_path
 from cityos.runtime.stack import Stack
 from cityos.runtime.trouble import Trouble
+from cityos.runtime.waiting import unfailing
 
 _BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _STABLE_S: Final = 60.0
@@ -31,6 +34,7 @@ _LOOK_S: Final = 0.5
 _START_LOOK_S: Final = 0.05
 _STOP_S: Final = 15.0
 _HURRY_S: Final = 1.0
+_SERVERS: Final = 3
 _GIVE_UP_AFTER: Final = 3
 """Ends of one process before the city was ever ready, after which starting is given up."""
 
@@ -58,14 +62,16 @@ class Watched:
     ends: int = 0
     again_at_s: float = 0.0
     ready: bool = False
+    recorded: bool = False
 
 
 @dataclass(slots=True)
 class _Outage:
-    """A server that has ended and does not come back at once."""
+    """A server that has ended, until it runs again."""
 
     tries: int = 0
-    again_at_s: float = field(default=0.0)
+    again_at_s: float = 0.0
+    restart: Future[None] | None = None
 
 
 class Supervisor:
@@ -90,7 +96,7 @@ class Supervisor:
         self._stack = stack
         self._watched = [Watched(part) for part in parts]
         self._clock = clock
-        self._say = say
+        self._say = unfailing(say)
         self._trouble = Trouble(self._say_while_running, clock)
         self._checks = checks
         self._records = Records(home)
@@ -99,6 +105,7 @@ class Supervisor:
         self._signals = 0
         self._socket = ReadySocket()
         self._outages: dict[str, _Outage] = {}
+        self._restarts = ThreadPoolExecutor(_SERVERS, thread_name_prefix="restart")
 
     def watch_signals(self) -> None:
         """Stop on SIGINT, SIGTERM and SIGHUP; a second one hurries. Call it in the main thread."""
@@ -111,8 +118,10 @@ class Supervisor:
         return self._stop.is_set()
 
     def request_stop(self) -> None:
+        """Return at once; whoever waits for the city or for a server to start is let go."""
         self._stop.set()
         self._wake.set()
+        self._stack.call_off()
 
     def clear_leftovers(self) -> int:
         """End the processes that a killed run left behind; return how many there were."""
@@ -151,17 +160,26 @@ class Supervisor:
             self._look()
             self._sleep(_LOOK_S)
 
-    def stop(self) -> dict[str, int]:
-        """Stop the parts, those started last first, then the servers; return the exit codes."""
-        codes = {}
+    def stop(self) -> dict[str, int | None]:
+        """Stop the parts, those started last first, then the servers; return the exit codes.
+
+        None: it outlives even SIGKILL. That is said, and its record stays for the next start.
+        """
+        self.request_stop()
+        codes: dict[str, int | None] = {}
         for watched in reversed(self._watched):
             if watched.child is not None:
                 codes[watched.part.name] = watched.child.stop(self._grace_s())
-                self._records.forget(watched.part.name)
                 watched.child = None
+        running = [outage.restart for outage in self._outages.values() if outage.restart]
+        wait(running, timeout=2 * self._grace_s())
         codes |= self._stack.stop()
-        for name in codes:
-            self._records.forget(name)
+        self._restarts.shutdown(wait=False)
+        for name, code in codes.items():
+            if code is None:
+                self._say(f"{name} does not end, even killed: the next start looks for it again")
+            else:
+                self._records.forget(name)
         self._socket.close()
         return codes
 
@@ -169,8 +187,8 @@ class Supervisor:
 
     def _look(self) -> None:
         now_s = self._clock.monotonic_s()
-        for name in self._stack.dead():
-            self._restart_server(name, now_s)
+        for name in sorted({*self._stack.dead(), *self._outages}):
+            self._tend_server(name, now_s)
         ready_pids = set(self._socket.heard())
         for watched in self._watched:
             if watched.child is None:
@@ -179,31 +197,35 @@ class Supervisor:
                 continue
             if watched.child.pid in ready_pids:
                 watched.ready = True
+            if not watched.recorded:
+                watched.recorded = self._records.put(watched.child)
             code = watched.child.exit_code()
             if code is not None:
                 self._ended(watched, code, now_s)
 
     def _start(self, watched: Watched) -> None:
         part = watched.part
-        watched.child = Child(
-            Command(
-                name=part.name,
-                argv=part.argv,
-                folder=self._folder,
-                account=Account("self"),
-                log=log_path(self._home, part.name),
-                environment=None,
-                variables={
-                    VARIABLE: self._socket.address,
-                    # glibc keeps an arena a thread: on small machines memory matters more
-                    "MALLOC_ARENA_MAX": "2",
-                },
-            ),
-            hear=partial(self._trouble.hear, part.name),
+        command = Command(
+            name=part.name,
+            argv=part.argv,
+            folder=self._folder,
+            account=Account("self"),
+            log=log_path(self._home, part.name),
+            environment=None,
+            variables={
+                VARIABLE: self._socket.address,
+                # glibc keeps an arena a thread: on small machines memory matters more
+                "MALLOC_ARENA_MAX": "2",
+            },
         )
+        try:
+            watched.child = Child(command, hear=partial(self._trouble.hear, part.name))
+        except OSError as error:
+            self._put_off(watched, f"does not start ({error})")
+            return
         watched.started_s = self._clock.monotonic_s()
         watched.ready = not part.says_ready
-        self._records.put(watched.child)
+        watched.recorded = self._records.put(watched.child)
 
     def _say_while_running(self, news: str) -> None:
         # while stopping, everybody notices that somebody else is gone
@@ -211,35 +233,44 @@ class Supervisor:
             self._say(news)
 
     def _ended(self, watched: Watched, code: int, now_s: float) -> None:
-        child, name = watched.child, watched.part.name
-        if child is None:
+        if watched.child is None:
             return
-        child.stop(_HURRY_S)
-        self._records.forget(name)
+        watched.child.stop(_HURRY_S)
+        watched.child = None
+        self._records.forget(watched.part.name)
         if now_s - watched.started_s >= _STABLE_S:
             watched.ends = 0
-        pause_s = _BACK_OFF_S[min(watched.ends, len(_BACK_OFF_S) - 1)]
-        watched.ends += 1
-        watched.again_at_s = now_s + pause_s
-        watched.child = None
-        self._say(
-            f"{name} ended ({_how(code)}), starting it again in {pause_s:g} s; "
-            f"its log: {child.command.log}"
-        )
+        self._put_off(watched, f"ended ({_how(code)})")
 
-    def _restart_server(self, name: str, now_s: float) -> None:
+    def _put_off(self, watched: Watched, what: str) -> None:
+        name = watched.part.name
+        pause_s = _pause_s(watched.ends)
+        watched.ends += 1
+        watched.again_at_s = self._clock.monotonic_s() + pause_s
+        log = log_path(self._home, name)
+        self._say(f"{name} {what}, starting it again in {pause_s:g} s; its log: {log}")
+
+    def _tend_server(self, name: str, now_s: float) -> None:
         outage = self._outages.setdefault(name, _Outage())
-        if now_s < outage.again_at_s:
+        if outage.restart is None:
+            if now_s >= outage.again_at_s:
+                if outage.tries == 0:
+                    self._say(f"{name} ended, starting it again")
+                outage.restart = self._restarts.submit(self._stack.restart, name)
+                outage.restart.add_done_callback(lambda _restart: self._wake.set())
             return
-        if outage.tries == 0:
-            self._say(f"{name} ended, starting it again")
+        if not outage.restart.done():
+            return
         try:
-            self._stack.restart(name)
-        except SetupFailed as error:
-            pause_s = _BACK_OFF_S[min(outage.tries, len(_BACK_OFF_S) - 1)]
+            outage.restart.result()
+        except (SetupFailed, OSError) as error:
+            pause_s = _pause_s(outage.tries)
+            outage.restart = None
             outage.tries += 1
-            outage.again_at_s = self._clock.monotonic_s() + pause_s
-            self._say(f"{name} does not start, trying again in {pause_s:g} s: {error}")
+            outage.again_at_s = now_s + pause_s
+            self._say_while_running(
+                f"{name} does not start, trying again in {pause_s:g} s: {error}"
+            )
             return
         del self._outages[name]
         self._say(f"{name} runs again")
@@ -274,6 +305,10 @@ class Supervisor:
 
     def _child_ended(self, _number: int, _frame: FrameType | None) -> None:
         self._wake.set()
+
+
+def _pause_s(ends: int) -> float:
+    return _BACK_OFF_S[min(ends, len(_BACK_OFF_S) - 1)]
 
 
 def _how(code: int) -> str:

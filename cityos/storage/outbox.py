@@ -24,6 +24,7 @@ _TICK: Final = timedelta(microseconds=1)
 _HORIZON: Final = timedelta(hours=1)
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
 
+# A situation is its service's own: another service may call one the same.
 # The first attempt waits for nobody's clock; a retry further ahead than any back-off goes comes
 # from a clock that was set back since, and is due.
 _TAKE: Final = """
@@ -32,10 +33,11 @@ FROM outbox o JOIN alert a USING (tenant_id, status, run, identifier)
 WHERE o.channel = %(channel)s AND o.delivered_at IS NULL
   AND (o.attempts = 0 OR o.next_at NOT BETWEEN %(after)s AND %(horizon)s)
   AND NOT EXISTS (
-      SELECT FROM outbox earlier
+      SELECT FROM outbox earlier JOIN alert before USING (tenant_id, status, run, identifier)
       WHERE (earlier.channel, earlier.status, earlier.tenant_id, earlier.run, earlier.situation)
           = (o.channel, o.status, o.tenant_id, o.run, o.situation)
-        AND earlier.delivered_at IS NULL AND earlier.id < o.id)
+        AND earlier.delivered_at IS NULL AND earlier.id < o.id
+        AND before.source = a.source)
 ORDER BY o.status, o.id LIMIT 1
 FOR UPDATE OF o SKIP LOCKED
 """

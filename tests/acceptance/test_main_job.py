@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from cityos.domain import topic
 from cityos.domain.entity import Device, Entity, Name, Tenant
 from cityos.domain.observation import Position
+from cityos.domain.occasion import Actual, Exercise
 from cityos.runtime.broker import MqttBroker
 from tests.alert_readers import (
     CAP,
@@ -40,6 +42,7 @@ SCHEMA = SHARED / "cap" / "schema" / "CAP-v1.2-schema.xsd"
 FLOOD = "fukui_2024-06-23.csv"
 
 TENANT = "minami"
+SERVICE = "evacuation_alert"
 TOWN = Tenant(
     id=TENANT,
     name=Name("Minami", "みなみ町"),
@@ -139,10 +142,8 @@ def test_a_recorded_flood_proposes_the_right_orders_at_the_right_times(
             assert re.match(r"\[EXERCISE\]|【訓練】", info.findtext(f"{CAP}headline") or "")
     # who connects later finds the last word retained, where exercises are
     situation = last["assessment"]["situation"]
-    topic = (
-        f"cityos/v1/{TENANT}/alerts/exercise/typhoon/{re.sub('[^A-Za-z0-9_.-]', '-', situation)}"
-    )
-    assert retained(city, {topic})[topic] == canonical(chain[-1])
+    where = topic.alert(TENANT, Exercise("typhoon"), SERVICE, situation)
+    assert retained(city, {where})[where] == canonical(chain[-1])
     # and nothing of it touched reality
     assert city.items("/v1/alerts?status=Actual") == []
     assert chain_on_the_feed(city, "Actual", cap_schema) == []
@@ -219,8 +220,8 @@ def test_a_vendors_reading_becomes_an_order_for_real(
         assert {alert.findtext(f"{CAP}sender") for alert in chain} == {"minami.example.jp"}
         assert alert_levels(chain) == ["3", "4", "0"]
         assert "EXERCISE" not in etree.tostring(chain[0]).decode()
-        topic = f"cityos/v1/{TENANT}/alerts/actual/flood-{GAUGE.id.replace(':', '-')}"
-        assert retained(city, {topic})[topic] == canonical(chain[-1])
+        where = topic.alert(TENANT, Actual(), SERVICE, f"flood/{GAUGE.id}")
+        assert retained(city, {where})[where] == canonical(chain[-1])
         until(lambda: len(news("alert")) >= 3 or None, "three alerts on the live stream")
         assert [alert["message_type"] for alert in news("alert")] == ["Alert", "Update", "Cancel"]
         # values that follow one another within a moment may be told as the newest of them

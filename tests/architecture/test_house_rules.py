@@ -28,6 +28,7 @@ UNMAPPED = {
     # errors that never reach a client of the API: what is wrong is ours, not the caller's
     "InvalidPlugin",
     "SetupFailed",
+    "TooLarge",
 }
 
 

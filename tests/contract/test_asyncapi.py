@@ -97,9 +97,10 @@ def test_parameters_are_those_of_the_address() -> None:
 
 
 def test_addresses_are_the_topics_of_the_city() -> None:
+    level = topic.situation("flood_watch", "flood/x")
     filled = {
         name: channel["address"].format(
-            tenant="yaizu", vendor="demo", device="g1", run="r1", situation="flood-x"
+            tenant="yaizu", vendor="demo", device="g1", run="r1", situation=level
         )
         for name, channel in DOCUMENT["channels"].items()
     }
@@ -107,8 +108,8 @@ def test_addresses_are_the_topics_of_the_city() -> None:
         "observations": topic.observations("yaizu", "demo", "g1"),
         "rehearsedObservations": topic.observations("yaizu", "demo", "g1", "r1"),
         "errors": topic.errors("yaizu", "demo", "g1"),
-        "alerts": topic.alert("yaizu", Actual(), "flood/x"),
-        "exerciseAlerts": topic.alert("yaizu", Exercise("r1"), "flood/x"),
+        "alerts": topic.alert("yaizu", Actual(), "flood_watch", "flood/x"),
+        "exerciseAlerts": topic.alert("yaizu", Exercise("r1"), "flood_watch", "flood/x"),
     }
     assert topic.read(filled["observations"]).run == ""
     assert topic.read(filled["rehearsedObservations"]).run == "r1"

@@ -23,7 +23,7 @@ from adapters.jma_xml.feed import JmaXml
 from cityos.clock import SystemClock
 from cityos.domain import topic
 from cityos.domain.observation import Observation
-from cityos.errors import InvalidRequest, Unavailable
+from cityos.errors import InvalidRequest, Unavailable, Unheard
 from cityos.ingest.feed_source import FeedSource
 from cityos.ingest.feeds import FeedPoller
 from cityos.ingest.listener import BrokerAddress, Listener
@@ -136,12 +136,16 @@ class Broker:
 
     got: list[tuple[str, bytes]] = field(default_factory=list)
     away: bool = False
+    unheard: bool = False
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, timeout_s: float) -> None:
         assert not retain
         assert timeout_s > 0
         if self.away:
             raise Unavailable("no connection to the broker")
+        if self.unheard:  # as MqttPublisher says it
+            message = f"the broker refuses to publish on {topic}: No matching subscribers"
+            raise Unheard(message)
         self.got.append((topic, payload))
 
 
@@ -385,6 +389,9 @@ class Pointing:
         ]
 
 
+FEED = Pointing()
+
+
 def test_a_link_to_another_place_is_not_followed(source: Source) -> None:
     other = Source()
     other.pages["/secret"] = Page(b"secret")
@@ -464,6 +471,125 @@ def test_a_telegram_is_kept_until_the_broker_has_it(source: Source) -> None:
         until(lambda: running.lines("the broker is back"))
     assert len(running.logs) == 2
     assert source.hits(source.telegram(1).removeprefix(source.base)) == 1
+
+
+def test_a_telegram_that_nobody_hears_is_kept_for_the_next_round(
+    source: Source, tmp_path: Path
+) -> None:
+    source.list_telegrams(1, 2)
+    source.come()
+    with polling(source, broker=Broker(unheard=True), memory=tmp_path) as running:
+        until(lambda: running.lines("ingest does not listen"))
+        for_some_rounds(source)
+        assert not (tmp_path / "jma_xml.json").exists(), "nothing counts as seen"
+        running.broker.unheard = False
+        until(lambda: len(running.broker.got) == 2)
+        until(lambda: running.lines("ingest listens"))
+        for_some_rounds(source)
+    assert len(running.broker.got) == 2
+    assert [line["log_level"] for line in running.logs] == ["info", "info"]
+    assert source.hits(source.telegram(1).removeprefix(source.base)) == 1
+
+
+def test_nobody_who_hears_is_another_thing_than_no_broker(source: Source) -> None:
+    source.list_telegrams(1)
+    source.come()
+    with polling(source, broker=Broker(away=True)) as running:
+        until(lambda: running.lines("the broker cannot be reached"))
+        running.broker.unheard, running.broker.away = True, False
+        until(lambda: running.lines("ingest does not listen"))
+        assert running.lines("the broker is back")
+        running.broker.unheard = False
+        until(lambda: running.broker.got)
+        until(lambda: running.lines("ingest listens"))
+    assert len(running.logs) == 4
+
+
+def test_what_is_published_before_ingest_first_listens_reaches_it(
+    source: Source, start_own_broker: Callable[..., Any]
+) -> None:
+    broker = start_own_broker()
+    publisher = MqttPublisher(broker.url_for("feeds"), client_id="early", heard=True)
+    listener = Listener(BatchClient("late"), BrokerAddress.of(broker.url_for(INGEST.name)))
+    try:
+        try:
+            publisher.publish(TOPIC, b"x", retain=False, timeout_s=5)
+            pytest.skip("this broker does not say that nobody listens")
+        except Unavailable:
+            pass
+        source.list_telegrams(1)
+        source.come()
+        with polling(source, broker=publisher) as running:
+            until(lambda: running.lines("ingest does not listen"))
+            arrived: list[Any] = []
+            end = time.monotonic() + 10
+            while not arrived and time.monotonic() < end:
+                came = listener.wait(0.1)
+                arrived += [message for arrival in came for message in arrival.messages]
+                listener.acknowledge(came)
+            until(lambda: running.lines("ingest listens"))
+        assert arrived == [(TOPIC.encode(), TELEGRAM)]
+        assert source.hits(source.telegram(1).removeprefix(source.base)) == 1
+    finally:
+        publisher.close()
+        listener.stop()
+
+
+class Registered:
+    """The sources as they are registered now; None while that is what was said before."""
+
+    def __init__(self) -> None:
+        self.news: list[list[FeedSource] | Exception] = []
+
+    def __call__(self) -> list[FeedSource] | None:
+        said = self.news.pop() if self.news else None
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+def test_a_source_that_is_registered_later_is_polled_and_one_that_went_is_not(
+    source: Source,
+) -> None:
+    source.pages["/first"] = Page(b"first=1")
+    source.pages["/second"] = Page(b"second=1")
+    source.come()
+
+    def described(path: str, **options: Any) -> FeedSource:
+        common = {"feed": FEED, "every_s": 0.05, "topic": TOPIC, "device": path, **options}
+        return FeedSource(id=path, urls=(f"{source.base}/{path}",), **common)
+
+    registered, broker = Registered(), Broker()
+    with structlog.testing.capture_logs() as logs:
+        poller = FeedPoller(
+            [], broker, SystemClock(), registered=registered, registered_every_s=0.05
+        )
+        poller.start()
+        registered.news.append([described("first")])
+        until(lambda: broker.got == [(TOPIC, b"first=1")])
+        registered.news.append(Unavailable("the database does not answer"))
+        registered.news.append(InvalidRequest("no address"))
+        until(lambda: not registered.news)
+        for_some_rounds(source, "/first")
+        registered.news.append([described("first"), described("second")])
+        until(lambda: len(broker.got) == 2)
+        for_some_rounds(source, "/first")
+        assert len(broker.got) == 2, "what did not change goes on as it was"
+        registered.news.append([described("second", topic="moved")])
+        until(lambda: broker.got[2:] == [("moved", b"second=1")])
+        asked = source.hits("/first")
+        for_some_rounds(source, "/second")
+        assert source.hits("/first") == asked
+        assert poller.healthy
+        poller.stop()
+    assert [(line["event"], line.get("source")) for line in logs] == [
+        ("a feed is polled from now on", "first"),
+        ("what was registered cannot be polled", None),
+        ("a feed is polled from now on", "second"),
+        ("a feed is no longer polled", "first"),
+        ("a feed is no longer polled", "second"),
+        ("a feed is polled from now on", "second"),
+    ]
 
 
 def test_a_restart_publishes_nothing_again(source: Source, tmp_path: Path) -> None:

@@ -83,6 +83,19 @@ def test_a_later_message_of_a_situation_never_overtakes(city: AlertPath) -> None
     assert [deliver(outbox, city) for _ in range(4)] == [*chain, ""]
 
 
+def test_two_services_that_name_a_situation_alike_do_not_wait_for_each_other(
+    city: AlertPath,
+) -> None:
+    outbox = city.outbox()
+    city.issue()
+    fail(outbox, city)
+    assessment = a.assessment("flood/x", AlertLevel.EVACUATE, city.clock.now())
+    proposal = city.propose(assessment, service="storm_watch")
+    assert proposal is not None
+    other = city.approve(proposal).identifier
+    assert deliver(outbox, city) == other
+
+
 def test_a_situation_that_is_being_delivered_is_left_alone(city: AlertPath) -> None:
     city.issue(AlertLevel.ELDERLY_EVACUATE)
     city.issue(AlertLevel.EVACUATE)

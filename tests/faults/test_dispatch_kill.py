@@ -17,7 +17,9 @@ from cityos.api.cap.mapping import cap_document
 from cityos.dispatch.channels.mqtt import MqttChannel
 from cityos.dispatch.delivery import DeliveryWorker
 from cityos.dispatch.metrics import DispatchMetrics
+from cityos.domain import topic
 from cityos.domain.alert_level import AlertLevel
+from cityos.domain.occasion import Actual
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.runtime.broker import MqttBroker
 from cityos.testing import builders as a
@@ -134,7 +136,8 @@ def test_killed_between_delivery_and_mark_it_is_delivered_again_under_the_same_i
     assert proposal is not None
     alert = city.approve(proposal)
     url = mqtt_broker.url_for("dispatch")
-    with Ears(mqtt_broker, "cityos/v1/town/alerts/actual/flood-killed") as ears:
+    where = topic.alert("town", Actual(), "flood_watch", "flood/killed")
+    with Ears(mqtt_broker, where) as ears:
         process = start(DELIVER, city.url, url)
         assert heard_line(process) == "delivered"
         kill(process)
@@ -151,9 +154,9 @@ def test_killed_between_delivery_and_mark_it_is_delivered_again_under_the_same_i
             time.sleep(0.02)
         identifiers = []
         for _ in range(2):
-            topic, payload = ears.next()
+            _, payload = ears.next()
             root: Any = etree.fromstring(payload)
             identifiers.append(root.findtext("{*}identifier"))
     assert identifiers == [alert.identifier] * 2
-    publisher.publish(topic, b"", retain=True, timeout_s=5)
+    publisher.publish(where, b"", retain=True, timeout_s=5)
     publisher.close()

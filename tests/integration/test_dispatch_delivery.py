@@ -19,12 +19,14 @@ from cityos.dispatch.delivery import DeliveryWorker
 from cityos.dispatch.loop import run_together
 from cityos.dispatch.metrics import DispatchMetrics
 from cityos.dispatch.retained import RetainedAlerts
+from cityos.domain import topic
 from cityos.domain.alert import Alert
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Exercise
+from cityos.domain.entity import Name
+from cityos.domain.occasion import Actual, Exercise, Occasion
 from cityos.domain.proposal import ORDER_VALID_FOR
 from cityos.errors import Unavailable
-from cityos.messaging.mqtt import MqttPublisher
+from cityos.messaging.mqtt import LARGEST_PACKET_BYTES, MqttPublisher
 from cityos.ports import Delivery
 from cityos.runtime.broker import MqttBroker
 from cityos.storage.news import AlertNews, AlertNotice
@@ -82,15 +84,19 @@ def forget_alerts(line: Line, broker: MqttBroker) -> None:
     with Ears(broker, TOPICS) as ears:
         while not ears.silent():
             pass
-        for topic in ears.topics:
-            line.publisher.publish(topic, b"", retain=True, timeout_s=5)
+        for name in ears.topics:
+            line.publisher.publish(name, b"", retain=True, timeout_s=5)
+
+
+def alert_topic(key: str, occasion: Occasion | None = None, service: str = "flood_watch") -> str:
+    return topic.alert("town", occasion or Actual(), service, key)
 
 
 def heard(ears: Ears) -> tuple[str, str, str]:
     """Topic, identifier and message type of the next CAP document."""
-    topic, payload = ears.next()
+    where, payload = ears.next()
     root: Any = etree.fromstring(payload)
-    return topic, root.findtext("{*}identifier"), root.findtext("{*}msgType")
+    return where, root.findtext("{*}identifier"), root.findtext("{*}msgType")
 
 
 def test_an_alert_is_published_as_cap_and_retained(
@@ -102,8 +108,8 @@ def test_an_alert_is_published_as_cap_and_retained(
     with Ears(mqtt_broker, TOPICS) as ears:
         found = {heard(ears) for _ in range(2)}
     assert found == {
-        ("cityos/v1/town/alerts/actual/flood-x", alert.identifier, "Alert"),
-        ("cityos/v1/town/alerts/exercise/drill/flood-y", drill.identifier, "Alert"),
+        (alert_topic("flood/x"), alert.identifier, "Alert"),
+        (alert_topic("flood/y", Exercise("drill")), drill.identifier, "Alert"),
     }
     assert line.count("delivered") == 2
 
@@ -122,6 +128,28 @@ def test_the_chain_arrives_in_order_and_the_cancel_stays(
         assert heard(later)[1:] == (chain[-1], "Cancel")
 
 
+def test_one_that_no_broker_takes_holds_no_other_up(
+    city: AlertPath, line: Line, mqtt_broker: MqttBroker
+) -> None:
+    reason = Name("x" * LARGEST_PACKET_BYTES, "")
+    too_large = city.approve(city.proposed(key="flood/large", reason=reason))
+    order = city.issue()
+    with capture_logs() as logs:
+        line.finish()
+    with Ears(mqtt_broker, TOPICS) as ears:
+        assert heard(ears) == (alert_topic("flood/x"), order.identifier, "Alert")
+        assert ears.silent()
+    assert [(entry["identifier"], entry["exc_info"]) for entry in logs if "reason" in entry] == [
+        (too_large.identifier, None)
+    ]
+    ((attempts, error),) = city.rows(
+        "SELECT attempts, last_error FROM outbox WHERE channel = 'mqtt' AND delivered_at IS NULL"
+    )
+    assert attempts == 1
+    assert "more than the broker takes" in error
+    assert line.publisher.connections == 1
+
+
 def test_the_end_by_an_official_goes_out_like_any_cancel(
     city: AlertPath, line: Line, mqtt_broker: MqttBroker
 ) -> None:
@@ -132,8 +160,8 @@ def test_the_end_by_an_official_goes_out_like_any_cancel(
     )
     line.finish()
     with Ears(mqtt_broker, TOPICS) as later:
-        topic = "cityos/v1/town/alerts/exercise/drill/flood-x"
-        assert heard(later) == (topic, end.identifier, "Cancel")
+        where = alert_topic("flood/x", Exercise("drill"))
+        assert heard(later) == (where, end.identifier, "Cancel")
         assert later.silent()
     city.clock.advance(ORDER_VALID_FOR.total_seconds() + 60)
     line.finish()

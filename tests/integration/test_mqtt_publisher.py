@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,8 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from cityos.errors import Unavailable
-from cityos.messaging.mqtt import MqttPublisher
+from cityos.errors import TooLarge, Unavailable
+from cityos.messaging.mqtt import LARGEST_PACKET_BYTES, LeavesOutTooLarge, MqttPublisher
+from cityos.runtime import mosquitto, rumqttd
 from cityos.runtime.broker import MqttBroker
 from tests.ears import Ears
 
@@ -65,6 +68,53 @@ def test_a_refusal_of_the_broker_is_no_success(mqtt_broker: MqttBroker) -> None:
         publisher.publish("cityos/v1/town/demo/d/observations", b"x", retain=False, timeout_s=5)
     publisher.publish(TOPIC, b"", retain=True, timeout_s=5)
     assert publisher.connections == 1, "a refusal must not cost the connection"
+    publisher.close()
+
+
+def test_what_the_broker_would_not_take_never_reaches_it(
+    publisher: MqttPublisher, mqtt_broker: MqttBroker
+) -> None:
+    """It would end the connection at each repetition, and nothing else would leave any more."""
+    room = LARGEST_PACKET_BYTES - len(TOPIC) - 10
+    with Ears(mqtt_broker, TOPIC) as ears:
+        for size in (LARGEST_PACKET_BYTES + 100_000, room + 1):
+            with pytest.raises(TooLarge, match="more than the broker takes"):
+                publisher.publish(TOPIC, b"x" * size, retain=False, timeout_s=5)
+        publisher.publish(TOPIC, b"x" * room, retain=False, timeout_s=5)
+        assert len(ears.next()[1]) == room
+    assert publisher.connections == 1
+
+
+def test_the_largest_packet_is_no_larger_than_our_own_brokers_take() -> None:
+    for settings in (mosquitto._SETTINGS, rumqttd._LISTENER):
+        (limit,) = re.findall(r"^max_p\w+_size =? ?(\d+)$", settings, re.MULTILINE)
+        assert int(limit) >= LARGEST_PACKET_BYTES
+
+
+def test_a_broker_says_how_much_it_takes() -> None:
+    """MQTT 5, 3.2.2.3.6: Maximum Packet Size, here 1,000 bytes."""
+    connack = bytes.fromhex("20 08 00 00 05 27 00 00 03 e8")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        publisher = MqttPublisher(
+            f"mqtt://a:b@127.0.0.1:{listener.getsockname()[1]}", client_id="test-small"
+        )
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(1000)
+            connection.sendall(connack)
+            with pytest.raises(TooLarge, match="1000"):
+                publisher.publish(TOPIC, b"x" * 1000, retain=False, timeout_s=5)
+            publisher.close()
+
+
+def test_a_feed_does_without_what_the_broker_would_not_take(mqtt_broker: MqttBroker) -> None:
+    publisher = MqttPublisher(mqtt_broker.url_for("dispatch"), client_id="test-feed")
+    lenient = LeavesOutTooLarge(publisher)
+    with Ears(mqtt_broker, TOPIC) as ears, capture_logs() as logs:
+        for payload in (b"x" * LARGEST_PACKET_BYTES, b"next"):
+            lenient.publish(TOPIC, payload, retain=False, timeout_s=5)
+        assert ears.next() == (TOPIC, b"next")
+    assert [line["event"] for line in logs] == ["a message is given up"]
     publisher.close()
 
 

@@ -52,12 +52,12 @@ def answer(broker: MqttBroker, user: str, name: str) -> int:
         ("demo", topic.observations("t", "other", "d"), False),
         ("demo", topic.observations("t", "demo", "d", run="drill"), False),
         ("demo", topic.errors("t", "demo", "d"), False),
-        ("demo", topic.alert("t", Actual(), "flood"), False),
+        ("demo", topic.alert("t", Actual(), "watch", "flood"), False),
         ("rehearsal", topic.observations("t", "demo", "d", run="drill"), True),
         ("rehearsal", topic.observations("t", "demo", "d"), False),
         ("ingest", topic.errors("t", "demo", "d"), True),
         ("ingest", topic.observations("t", "demo", "d"), False),
-        ("dispatch", topic.alert("t", Actual(), "flood"), True),
+        ("dispatch", topic.alert("t", Actual(), "watch", "flood"), True),
     ],
 )
 def test_who_may_publish_where(broker: MqttBroker, user: str, name: str, *, allowed: bool) -> None:

@@ -36,7 +36,7 @@ ACME = mqtt_access.vendor("acme", tenants=["yaizu"])
         (topic.observations("yaizu", "other", "gauge-1"), False),
         (topic.observations("shizuoka", "acme", "gauge-1"), False),
         (topic.observations("yaizu", "acme", "gauge-1", run="drill"), False),
-        (topic.alert("yaizu", Actual(), "flood/x"), False),
+        (topic.alert("yaizu", Actual(), "flood_watch", "flood/x"), False),
         (topic.errors("yaizu", "acme", "gauge-1"), False),
     ],
 )
@@ -87,7 +87,7 @@ def test_one_user_can_be_the_whole_city() -> None:
 
 def test_only_dispatch_can_issue_alerts() -> None:
     for occasion in (Actual(), Exercise("drill")):
-        name = topic.alert("yaizu", occasion, "flood/x")
+        name = topic.alert("yaizu", occasion, "flood_watch", "flood/x")
         assert may(mqtt_access.DISPATCH.writes, name)
         for user in (mqtt_access.INGEST, mqtt_access.REHEARSAL, mqtt_access.REPLAY, ACME):
             assert not may(user.writes, name)

@@ -4,11 +4,13 @@ import sqlite3
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from structlog.testing import capture_logs
 
 from cityos.errors import Unavailable
 from cityos.ingest.packets import publish
@@ -230,12 +232,145 @@ def test_a_spool_older_than_its_store_goes_on_above_what_is_stored(tmp_path: Pat
 
 
 def test_where_the_store_got_to_is_taken_up(tmp_path: Path) -> None:
+    first = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
+    assert first.resume(0) == 0
+    append(first, b"a", b"b")
+    append(first, b"c")
+    # no close: the process was killed; of what it stored it removed nothing
     spool = Spool(tmp_path / "spool.db", limit_bytes=PLENTY)
-    append(spool, b"a", b"b")
-    append(spool, b"c")
     assert spool.resume(3) == 0
     assert spool.untaken == 1
     assert payloads_of(spool.take(at_most=10, timeout_s=0)) == [b"c"]
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+@pytest.mark.parametrize("starts", [1, 3])
+@pytest.mark.parametrize("got_to", [3, 10, 21, 22, 25, 1000])
+def test_what_comes_to_an_older_copy_before_the_store_answers_is_not_taken_for_stored(
+    tmp_path: Path, waiting: int, starts: int, got_to: int
+) -> None:
+    """Receiving moves the numbers on, past what the store has from the same numbers before."""
+    path = tmp_path / "spool.db"
+    copy = Spool(path, limit_bytes=PLENTY)
+    copy.resume(0)
+    append(copy, b"stored")
+    copy.stored(2)
+    for number in range(waiting):
+        append(copy, b"waiting %d" % number)
+    copy.close()
+    got_to += waiting
+    sent = [b"new %d" % number for number in range(20)]
+    for start in range(starts):  # killed again and again while the store was away
+        spool = Spool(path, limit_bytes=PLENTY)
+        for payload in sent[start * 20 // starts : (start + 1) * 20 // starts]:
+            append(spool, payload)
+    assert spool.resume(got_to) > 0
+    assert spool.resume(got_to) == 0, "the store was asked once more"
+    append(spool, b"later")
+    taken: list[SpooledBatch] = []
+    while batches := spool.take(at_most=10, timeout_s=0):
+        taken += batches
+    assert payloads_of(taken)[waiting:] == [*sent, b"later"]
+    numbers = [batch.first_sequence for batch in taken]
+    assert numbers == list(range(got_to, got_to + waiting + 21))
+    spool.stored(taken[-1].next_sequence)
+    assert (spool.waiting_messages, spool.waiting_bytes) == (0, 0)
+
+
+def test_what_an_earlier_version_kept_is_read_on(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    earlier = sqlite3.connect(path)
+    earlier.executescript(
+        "CREATE TABLE spool (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL,"
+        " next_sequence INTEGER NOT NULL);"
+        "CREATE TABLE batch (first_sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+        " received_us INTEGER NOT NULL, mqtt5 INTEGER NOT NULL, packets BLOB NOT NULL);"
+    )
+    earlier.execute("INSERT INTO spool VALUES (1, ?, 9)", (str(UUID(int=7)),))
+    kept = publish(b"topic", b"a") + publish(b"topic", b"b")
+    earlier.execute("INSERT INTO batch VALUES (7, 2, 0, 0, ?)", (kept,))
+    earlier.commit()
+    earlier.close()
+    spool = Spool(path, limit_bytes=PLENTY)
+    assert spool.id == UUID(int=7)
+    assert spool.resume(8) == 0
+    assert payloads_of(spool.take(at_most=10, timeout_s=0)) == [b"b"]
+
+
+def keep_wrongly(spool: Spool, counted: int, packets: bytes) -> None:
+    spool.append(packets, [(b"topic", b"?")] * counted, NOW, mqtt5=False)
+
+
+def packets_of(*payloads: bytes) -> bytes:
+    return b"".join(publish(b"topic", payload) for payload in payloads)
+
+
+@pytest.mark.parametrize("cache_bytes", [0, PLENTY])
+@pytest.mark.parametrize(
+    ("counted", "packets", "found"),
+    [
+        (2, packets_of(b"old", b"x", b"y"), [b"old", b"x", b"y"]),
+        (3, packets_of(b"x", b"y"), [b"x", b"y"]),
+        (3, packets_of(b"x", b"y", b"z")[:-1], [b"x", b"y"]),
+        (2, b"", []),
+        (2, b"\x30\xff\xff\xff\xff\xff", []),
+        (1, b"\x30\x01\xff", []),
+    ],
+    ids=["more", "fewer", "cut off", "nothing", "no MQTT", "no PUBLISH"],
+)
+def test_a_row_that_holds_more_or_fewer_than_were_counted_moves_no_number_in_silence(
+    tmp_path: Path, counted: int, packets: bytes, found: list[bytes], cache_bytes: int
+) -> None:
+    path = tmp_path / "spool.db"
+    first = Spool(path, limit_bytes=PLENTY)
+    first.resume(0)
+    append(first, b"before")
+    keep_wrongly(first, counted, packets)
+    append(first, b"after", b"it")
+    append(first, b"last")
+    first.close()
+    spool = Spool(path, limit_bytes=PLENTY, cache_bytes=cache_bytes)
+    taken: list[SpooledBatch] = []
+    with capture_logs() as logs:
+        taken += spool.take(at_most=1, timeout_s=0)
+        append(spool, b"new")
+        while len(taken) < 10 and (batches := spool.take(at_most=1, timeout_s=0)):
+            taken += batches
+    assert spool.untaken == 0
+    assert payloads_of(taken) == [b"before", *found, b"after", b"it", b"last", b"new"]
+    numbers = [n for one in taken for n in range(one.first_sequence, one.next_sequence)]
+    assert numbers == list(range(1, 1 + len(numbers)))
+    (line,) = logs
+    assert line["log_level"] == "error"
+    assert (line["counted"], line["found"]) == (counted, len(found))
+    append(spool, b"newest")
+    assert spool.waiting_messages == len(numbers) + 1
+    again = Spool(path, limit_bytes=PLENTY)
+    again.stored(2)
+    with capture_logs() as logs:
+        rest = again.take(at_most=100, timeout_s=0)
+    assert payloads_of(rest) == [*found, b"after", b"it", b"last", b"new", b"newest"]
+    assert logs == [], "it is mended in the file"
+    unreadable = again._reader.execute("SELECT packets FROM unreadable").fetchall()
+    assert unreadable == ([] if len(found) > counted else [(packets,)]), "kept for a person"
+    again.stored(rest[-1].next_sequence)
+    assert again.waiting_messages == 0
+
+
+def test_of_a_row_that_is_stored_in_part_and_miscounted_rather_too_much_comes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spool.db"
+    first = Spool(path, limit_bytes=PLENTY)
+    first.resume(0)
+    keep_wrongly(first, 2, packets_of(b"old", b"x", b"y"))
+    append(first, b"after")
+    first.close()
+    spool = Spool(path, limit_bytes=PLENTY)
+    spool.resume(2)
+    taken = spool.take(at_most=100, timeout_s=0)
+    assert payloads_of(taken) == [b"old", b"x", b"y", b"after"]
+    assert [batch.first_sequence for batch in taken] == [2, 5]
 
 
 def test_checking_says_whether_anything_can_be_appended(tmp_path: Path) -> None:

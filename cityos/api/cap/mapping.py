@@ -2,20 +2,23 @@
 
 One domain ``AlertInfo`` becomes one CAP ``info`` a language (3.2.2). Times are written in UTC as
 ``-00:00`` with whole seconds (3.3.2), positions as latitude,longitude (3.2.4), the other way
-round than everywhere else in this city.
+round than everywhere else in this city. Outlines are as detailed as a message has room for.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
 from lxml import etree
 
+from cityos.api.cap import outlines
+from cityos.api.cap.outlines import Ring
 from cityos.domain.alert import (
     Alert,
     AlertArea,
@@ -34,7 +37,9 @@ HAZARD_CODES: Final = "urn:cityos:hazard"
 
 _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RESTRICTED: Final = re.compile(r"[\s,<&]")
-_RING_PAIRS: Final = 4  # 3.2.4 polygon: the least number of coordinate pairs
+_PAIR_BYTES: Final = 23  # "-90.000000,-180.000000 "
+_OUTLINE_BYTES: Final = 256 * 1024
+"""All polygons of a document together: a fifth of what the city's broker takes."""
 
 _CATEGORIES: Final = {
     Hazard.FLOOD: "Met",
@@ -60,6 +65,7 @@ class _Language:
 
 
 _LANGUAGES: Final = (_Language("ja-JP", "【訓練】"), _Language("en-US", "[EXERCISE] "))
+_MOST_PAIRS: Final = _OUTLINE_BYTES // _PAIR_BYTES // len(_LANGUAGES)
 
 
 def cap_document(alert: Alert, web: str = "") -> bytes:
@@ -79,7 +85,7 @@ def cap_document(alert: Alert, web: str = "") -> bytes:
     _add(root, "scope", "Public")
     _add(root, "note", _note(alert))
     _add(root, "references", " ".join(reference(one) for one in alert.references))
-    for info in alert.infos:
+    for info in _drawn(alert.infos):
         for language in _spoken(info):
             _add_info(root, alert, info, language, web)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
@@ -115,6 +121,22 @@ def reference(one: Reference) -> str:
 def clean(text: str) -> str:
     """Return the text with U+FFFD in place of what XML 1.0, section 2.2, forbids."""
     return _ILLEGAL.sub("\ufffd", text)
+
+
+def _drawn(infos: tuple[AlertInfo, ...]) -> tuple[AlertInfo, ...]:
+    """Return the infos with outlines that the document has room for."""
+    rings = [ring for info in infos for area in info.areas for ring in area.polygons]
+    fitting = iter(outlines.fitting(rings, _MOST_PAIRS))
+    return tuple(
+        replace(
+            info,
+            areas=tuple(
+                replace(area, polygons=tuple(islice(fitting, len(area.polygons))))
+                for area in info.areas
+            ),
+        )
+        for info in infos
+    )
 
 
 def _note(alert: Alert) -> str:
@@ -189,12 +211,8 @@ def _first(language: _Language, name: Name, otherwise: Name) -> str:
     return language.of(name) or name.en or name.ja or language.of(otherwise) or otherwise.en
 
 
-def _polygon(ring: tuple[tuple[float, float], ...]) -> str:
-    """Return ``latitude,longitude`` pairs, closed; empty where 3.2.4 would refuse the ring."""
-    closed = ring if ring[:1] == ring[-1:] else (*ring, *ring[:1])
-    if len(closed) < _RING_PAIRS:
-        return ""
-    return " ".join(f"{latitude:.6f},{longitude:.6f}" for longitude, latitude in closed)
+def _polygon(ring: Ring) -> str:
+    return " ".join(f"{latitude:.6f},{longitude:.6f}" for longitude, latitude in ring)
 
 
 def _add_pair(parent: etree._Element, tag: str, name: str, value: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from cityos.domain import topic
 from cityos.domain.alert import Alert
+from cityos.errors import TooLarge
 from cityos.ports import Delivery, MessagePublisher
 
 NAME: Final = "mqtt"
@@ -33,12 +35,28 @@ class MqttChannel:
         self._timeout_s = timeout_s
 
     def deliver(self, delivery: Delivery) -> None:
-        self._publish(delivery, self._document(delivery.alert))
+        """Raises Unavailable; TooLarge where it does not fit without outlines either."""
+        try:
+            self._publish(delivery, self._document(delivery.alert))
+        except TooLarge:
+            self._publish(delivery, self._document(_without_outlines(delivery.alert)))
 
     def withdraw(self, delivery: Delivery) -> None:
         """A retained message of no bytes clears the topic (MQTT 5, 3.3.1.3)."""
         self._publish(delivery, b"")
 
     def _publish(self, delivery: Delivery, payload: bytes) -> None:
-        where = topic.alert(delivery.tenant, delivery.alert.occasion, delivery.situation)
+        alert = delivery.alert  # its source is the service that proposed it
+        where = topic.alert(delivery.tenant, alert.occasion, alert.source, delivery.situation)
         self._publisher.publish(where, payload, retain=True, timeout_s=self._timeout_s)
+
+
+def _without_outlines(alert: Alert) -> Alert:
+    """The codes of the areas say the same to a machine, and their names to people."""
+    return replace(
+        alert,
+        infos=tuple(
+            replace(info, areas=tuple(replace(area, polygons=()) for area in info.areas))
+            for info in alert.infos
+        ),
+    )

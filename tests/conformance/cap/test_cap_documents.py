@@ -5,6 +5,7 @@ CAP 1.2, OASIS Standard, 1 July 2010; the clauses claimed are in cityos/api/cap/
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -174,6 +175,31 @@ def test_an_open_ring_is_closed_and_a_line_is_no_polygon() -> None:
     assert polygons == {
         "34.800000,138.300000 34.800000,138.400000 34.900000,138.400000 34.800000,138.300000"
     }
+
+
+@pytest.mark.parametrize(
+    ("rings", "corners", "drawn"), [(1, 33_000, 2), (40, 3_000, 80), (2_000, 10, 0)]
+)
+def test_an_outline_never_keeps_an_order_from_getting_there(
+    schema: etree.XMLSchema, rings: int, corners: int, drawn: int
+) -> None:
+    """SCHEMA, POLYGON, GEOCODE: what a broker or a receiver would refuse has fewer corners."""
+    chance = random.Random(1)
+    outline = tuple((138 + chance.random(), 34 + chance.random()) for _ in range(corners))
+    area = AlertArea(
+        name=a.name("town"), geocodes={"jma_area": ("2221200",)}, polygons=(outline,) * rings
+    )
+    document = cap_document(a.alert(infos=(a.info(areas=(area,)),)))
+    assert len(document) < 300_000
+    root = etree.fromstring(document)
+    schema.assertValid(root)
+    polygons = texts(root, ".//cap:polygon")
+    assert len(polygons) == drawn
+    for polygon in polygons:
+        pairs = polygon.split(" ")
+        assert len(pairs) >= 4
+        assert pairs[0] == pairs[-1]
+    assert set(texts(root, ".//cap:geocode/cap:value")) == {"2221200"}
 
 
 def test_each_language_has_an_info_with_the_same_facts() -> None:
