@@ -93,4 +93,5 @@ def _start(stage: Stage, database_url: str) -> str:
 
 
 def gauge_in(topic: str) -> int:
-    return int(topic.rpartition("-")[2])
+    """The gauge's number, before the digits that make the topic its situation's own."""
+    return int(topic.split("-")[-2])
