@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cityos.domain import topic
 from cityos.domain.occasion import Actual, Exercise
+from tests.bench.alerts import gauge_in
 
 _names = st.tuples(
     st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), st.text("ab-:/#+ é.", max_size=5)
@@ -38,3 +39,8 @@ def test_it_is_one_level_and_only_one_situation_has_it(
     first, second = (topic.alert("town", Actual(), *names) for names in (one, other))
     assert (first == second) == (one == other)
     assert re.fullmatch(r"cityos/v1/town/alerts/actual/[A-Za-z0-9_.-]+", first)
+
+
+def test_the_bench_finds_its_gauge_in_the_topic() -> None:
+    key = "flood/urn:ngsi-ld:WaterLevelGauge:bench:17"
+    assert gauge_in(topic.alert("bench", Exercise("drill"), "evacuation_alert", key)) == 17
