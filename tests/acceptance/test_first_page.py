@@ -321,7 +321,8 @@ def test_an_exercise_can_not_be_taken_for_real(town: Town, visit: Visit) -> None
     official = visit()
     sign_in(official, town.key)
     card = official.locator(".proposal.is-exercise")
-    expect(card).to_contain_text("Exercise", timeout=15_000)
+    # and of several exercises it says which
+    expect(card).to_contain_text("Exercise · september", timeout=15_000)
     # what happens in an exercise is not what the river does
     expect(row(official, "Drill Bridge").locator(".row-value")).to_have_text("0.40 m")
 
@@ -332,6 +333,7 @@ def test_an_exercise_can_not_be_taken_for_real(town: Town, visit: Visit) -> None
     dialog.get_by_role("button", name="Cancel").click()
     card.get_by_role("button", name="Approve").click()
     expect(dialog).to_contain_text("marked as an exercise")
+    expect(dialog).to_contain_text("Exercise · september")
     expect(dialog.get_by_role("checkbox")).to_have_count(0)
     dialog.get_by_role("button", name="Issue level 3 (exercise)").click()
 

@@ -6,7 +6,7 @@ import { nameLanguage, nameOf, t } from "./language.js";
 import { levelMark, markState } from "./level-mark.js";
 import { refreshAlerts } from "./live.js";
 import { decide, isExercise, refreshProposals } from "./official-session.js";
-import { hazardName, orderName } from "./order-words.js";
+import { hazardName, occasionName, orderName } from "./order-words.js";
 
 const NOTE_LENGTH = 500;
 
@@ -69,11 +69,7 @@ class DecisionForm {
       h(
         "div",
         { class: "decision-what" },
-        h(
-          "p",
-          { class: "proposal-occasion" },
-          t(`decisions.${this.exercise ? "exercise" : "actual"}`),
-        ),
+        h("p", { class: "proposal-occasion" }, occasionName(this.proposal)),
         h(
           "p",
           { class: "decision-order" },

@@ -7,7 +7,7 @@ import { t } from "./language.js";
 import { levelMark, markState } from "./level-mark.js";
 import { refreshAlerts } from "./live.js";
 import { endOrder, isExercise, refreshProposals } from "./official-session.js";
-import { hazardAndArea, orderName } from "./order-words.js";
+import { hazardAndArea, occasionName, orderName } from "./order-words.js";
 
 const REASON_LENGTH = 500;
 const FAILURES = {
@@ -51,7 +51,7 @@ function endingForm(alert, info) {
     h(
       "div",
       { class: "decision-what" },
-      h("p", { class: "proposal-occasion" }, t(`decisions.${exercise ? "exercise" : "actual"}`)),
+      h("p", { class: "proposal-occasion" }, occasionName(alert)),
       h(
         "p",
         { class: "decision-order" },

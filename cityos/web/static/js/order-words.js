@@ -1,6 +1,16 @@
 // What orders and hazards are called.
 
 import { hasText, nameOf, t } from "./language.js";
+import { isExercise } from "./official-session.js";
+
+const PRACTICE_RUN = "practice"; // all that a practice city does: there is no other to tell it from
+
+/** Whether it is real, and of several exercises which. */
+export function occasionName(one) {
+  if (!isExercise(one)) return t("decisions.actual");
+  const run = one.run === PRACTICE_RUN ? "" : one.run;
+  return [t("decisions.exercise"), run].filter(Boolean).join(" · ");
+}
 
 /** "Evacuation order", or "Lift the order" for a proposal to stand down. */
 export function orderName({ level }) {

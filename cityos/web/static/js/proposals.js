@@ -6,7 +6,7 @@ import { byId, h, setText } from "./dom.js";
 import { nameLanguage, nameOf, number, onLanguage, t, time } from "./language.js";
 import { levelMark, markState } from "./level-mark.js";
 import { isExercise, session, signedIn } from "./official-session.js";
-import { hazardAndArea, orderName } from "./order-words.js";
+import { hazardAndArea, occasionName, orderName } from "./order-words.js";
 import { forDisplay } from "./units.js";
 
 const evidenceOpen = new Map(); // what the official has opened or closed, by proposal
@@ -74,7 +74,7 @@ function card(proposal) {
   return h(
     "article",
     { class: `proposal ${exercise ? "is-exercise" : "is-actual"}`, "aria-labelledby": title },
-    h("p", { class: "proposal-occasion" }, t(`decisions.${exercise ? "exercise" : "actual"}`)),
+    h("p", { class: "proposal-occasion" }, occasionName(proposal)),
     h(
       "h3",
       { id: title },
