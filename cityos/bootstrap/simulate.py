@@ -36,18 +36,16 @@ def run(settings: Settings) -> None:
         found.mqtt_url(USER),
         on_state=lambda connected, _why: say_ready(notify_address()) if connected else None,
     )
-    watching = threading.Thread(
-        target=_watch, args=(PostgresRegistry(database), city.tenant.id, stopping, ended)
-    )
+    registry = PostgresRegistry(database)
+    watching = (registry, city.tenant.id, stopping, ended)
     try:
-        if not is_live(PostgresRegistry(database), city.tenant.id):
-            watching.start()
+        if not is_live(registry, city.tenant.id):
+            threading.Thread(target=_watch, args=watching, name="watch", daemon=True).start()
             play_day(
                 city, publisher, clock=SystemClock(), stop=ended, pace=settings.simulation_pace
             )
-            ended.set()
-            watching.join()
     finally:
+        ended.set()
         publisher.close()
         database.close()
     if not stopping.is_set():
