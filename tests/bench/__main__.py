@@ -20,11 +20,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import alerts, ingest, memory, reads
+from tests.bench import alerts, ingest, latency, memory, reads
 from tests.bench.stage import DEVICE_LANES, GATEWAYS, Lanes, Stage, stage
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("ingest", "latency", "alerts", "reads", "memory")
+LOADS = (1_000, 10_000, 20_000)
+"""Messages a second: a large city, and what lies between it and the limit."""
 
 
 def measure_ingest(made: Stage, messages: int, rounds: int, lanes: Lanes) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def measure_ingest(made: Stage, messages: int, rounds: int, lanes: Lanes) -> dic
 
 
 def measure_latency(made: Stage, rate: float, rounds: int) -> dict[str, float]:
-    windows = [ingest.publish_to_queryable_ms(made, rate, 10.0) for _ in range(rounds)]
+    """Windows of ten seconds: the medians of their percentiles."""
+    windows = [latency.publish_to_queryable_ms(made, rate, 10.0) for _ in range(rounds)]
     medians = {name: statistics.median(one[name] for one in windows) for name in windows[0]}
     return {
         **medians,
@@ -106,6 +109,9 @@ def main() -> None:
             rate = gateways["rows_per_s"] / 2
         if "latency" in only:
             found["publish_to_queryable_ms"] = measure_latency(made, rate, rounds)
+            found["publish_to_queryable_ms_by_load"] = {
+                f"{load}_a_second": measure_latency(made, load, min(rounds, 3)) for load in LOADS
+            }
         if "alerts" in only:
             found["publish_to_alert_ms"] = alerts.publish_to_alert_ms(made, rate)
         if "reads" in only:

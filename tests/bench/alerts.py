@@ -16,7 +16,8 @@ import paho.mqtt.client as paho
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.bench.ingest import percentiles, wait_for_ingest
+from tests.bench.ingest import wait_for_ingest
+from tests.bench.latency import percentiles
 from tests.bench.reads import wait_for
 from tests.bench.stage import GAUGES, TENANT, VENDOR, Stage
 
@@ -72,7 +73,7 @@ def publish_to_alert_ms(stage: Stage, rate: float) -> dict[str, dict[str, float]
     client.disconnect()
     client.loop_stop()
     stage.end()
-    stage.forget_ingest_session(url)
+    stage.leave_city(url)
     assert len(heard) == GAUGES, f"{len(heard)} of {GAUGES} alerts came on MQTT"
     return {
         name: percentiles([(found[n] - sent[n]) * 1000 for n in found])

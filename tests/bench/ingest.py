@@ -1,23 +1,16 @@
-"""How fast ingest is against a bare receiver, what it costs, and how soon a reading is there."""
+"""How fast ingest is against a bare receiver, and what it costs."""
 
 from __future__ import annotations
 
 import json
-import statistics
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import paho.mqtt.client as paho
 import psycopg
-from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.bench.load import reading, topic_of
-from tests.bench.stage import DEVICES, TENANT, VENDOR, Lanes, Stage, cpu_s
+from tests.bench.stage import DEVICES, Lanes, Stage, cpu_s
 
-_PROBE_EVERY_S = 0.02
-_WATCH_EVERY_S = 0.002
 _ASK_EVERY_S = 0.02
 
 
@@ -77,7 +70,7 @@ def ingest(stage: Stage, messages: int, lanes: Lanes) -> Run:
         assert found == (DEVICES + messages,), f"{found} of {DEVICES} + {messages} rows"
     publisher.done()
     stage.end(publisher.child, child)
-    stage.forget_ingest_session(url)
+    stage.leave_city(url)
     return Run(messages / seconds, cost)
 
 
@@ -104,69 +97,3 @@ def hear_from_each_device(stage: Stage, connection: psycopg.Connection) -> None:
 def stored_up_to(connection: psycopg.Connection) -> int:
     row = connection.execute("SELECT max(stored_up_to) FROM ingest_node").fetchone()
     return int(row[0]) if row else 0
-
-
-def publish_to_queryable_ms(stage: Stage, rate: float, seconds: float) -> dict[str, float]:
-    """Percentiles from a probe's publish to its row being there for a query, under load."""
-    url = stage.new_city()
-    publisher = stage.publisher(int(rate * seconds), rate=rate)
-    child = stage.cityos("ingest", database_url=url)
-    client = paho.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(VENDOR, stage.broker.passwords[VENDOR])
-    client.connect("127.0.0.1", stage.broker.port)
-    client.loop_start()
-    sent: list[tuple[datetime, float]] = []
-    seen: list[tuple[datetime, float]] = []
-    stopping = threading.Event()
-
-    def watch() -> None:
-        """Ask for one row by its key: what asks must not be what is measured."""
-        number = "SELECT id FROM series WHERE property = 'relative_humidity'"
-        newest = "SELECT observed_at FROM latest WHERE series_id = %s"
-        with psycopg.connect(url, autocommit=True) as connection:
-            while (series := connection.execute(number).fetchone()) is None:
-                if stopping.wait(0.05):
-                    return
-            last = None
-            while not stopping.wait(_WATCH_EVERY_S):
-                row = connection.execute(newest, series, prepare=True).fetchone()
-                if row is not None and row[0] != last:
-                    last = row[0]
-                    seen.append((last, time.perf_counter()))
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        wait_for_ingest(connection)
-        hear_from_each_device(stage, connection)
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    publisher.go()
-    time.sleep(1.0)
-    end = time.perf_counter() + seconds - 2.0
-    while time.perf_counter() < end:
-        at = datetime.now(UTC)
-        body = reading(at, 50.0).replace(b"air_temperature", b"relative_humidity")
-        body = body.replace(b'"Cel"', b'"%"')
-        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-        sent.append((at, time.perf_counter()))
-        client.publish(topic_of(TENANT, VENDOR, 0), body, qos=1)
-        time.sleep(_PROBE_EVERY_S)
-    time.sleep(1.5)
-    stopping.set()
-    watcher.join()
-    publisher.done()
-    client.disconnect()
-    client.loop_stop()
-    stage.end(publisher.child, child)
-    stage.forget_ingest_session(url)
-    return percentiles(
-        [
-            (min(shown for newest, shown in seen if newest >= at) - then) * 1000
-            for at, then in sent
-            if any(newest >= at for newest, _ in seen)
-        ]
-    )
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(values, n=100)
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "samples": float(len(values))}
