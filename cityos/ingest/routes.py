@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, final
 
 from cityos.domain import topic as topics
@@ -26,10 +28,10 @@ from cityos.ports import Clock, ObservationWriter, Origin, Registry, SeriesHandl
 
 Read: TypeAlias = Callable[[bytes, Receipt], Iterable[Observation | Bulletin | Fetch]]
 
-"""The name of the everlasting exercise of a practice city."""
 _CHECK_EVERY_S: Final = 1.0
 _MOST_ROUTES: Final = 200_000
 _LONGEST_DATASET: Final = 100
+_LONGEST_NAME: Final = 100
 _MOST_SERIES: Final = 1000
 """Of one topic: made-up datasets must not fill the store with series of one value each."""
 _tuple: Final = tuple.__new__
@@ -110,10 +112,11 @@ class Route:
         """
         prop = PROPERTIES.get(observation.observed_property)
         if prop is None:
+            name = observation.observed_property[:_LONGEST_NAME]
             raise Rejected(
                 Reason.UNKNOWN_PROPERTY,
-                f"observed property {observation.observed_property[:100]!r} is not known",
-                hint="GET /v1/observed-properties lists the names and units",
+                f"observed property {name!r} is not known",
+                hint=_names_like(name),
             )
         if len(observation.dataset) > _LONGEST_DATASET:
             raise Rejected(
@@ -164,6 +167,14 @@ class Route:
             hint="leave `entity` out if the device measures one thing only; else send a name that"
             " is registered for it: ask the city's operator which there are, or to add this one",
         )
+
+
+@lru_cache(maxsize=256)
+def _names_like(name: str) -> str:
+    """Cached, for a device that is set up wrongly says the same with every message."""
+    near = get_close_matches(name.lower(), PROPERTIES, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return f"{meant}GET /v1/observed-properties lists the names and units"
 
 
 class Unroutable(NamedTuple):

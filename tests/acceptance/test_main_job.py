@@ -268,6 +268,8 @@ def test_a_bad_payload_is_explained_and_its_neighbours_are_kept(city: City) -> N
         assert said["topic"] == OBSERVATIONS
         assert said["detail"]
         assert said["hint"]
+    hints = {said["reason"]: said["hint"] for said in feedback}
+    assert "did you mean 'water_level'?" in hints["unknown_property"]
     letters = city.items("/v1/dead-letters", headers=city.key("admin"))
     assert {letter["reason"]: letter["payload"] for letter in letters} == {
         reason: payload.decode() for reason, payload in bad.items()

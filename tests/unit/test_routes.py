@@ -39,3 +39,19 @@ def test_an_adapter_gets_its_own_settings_and_not_the_engines_mark() -> None:
     for settings in (own, {REHEARSAL_ONLY: True, **own}):
         route = route_of(replace(a.device(), settings=settings))
         assert route.receipt(a.NOON).settings == own
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("water_lvl", "did you mean 'water_level'?"),
+        ("WATER_LEVEL", "did you mean 'water_level'?"),
+        ("x" * 100_000, "GET /v1/observed-properties"),
+        ("雨量", "GET /v1/observed-properties"),
+    ],
+)
+def test_the_hint_on_an_unknown_property_names_the_nearest(said: str, meant: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        route_of(a.device()).slot(Observation(said, 1.0), cast("Any", None))
+    assert refused.value.reason == Reason.UNKNOWN_PROPERTY
+    assert refused.value.hint.startswith(meant)
