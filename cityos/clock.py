@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Literal
 
 
 class SystemClock:
@@ -14,3 +15,13 @@ class SystemClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic()
+
+
+def local(time: datetime) -> datetime:
+    """Return the time in this machine's zone; without an offset it is taken to be in it."""
+    return time.astimezone()
+
+
+def for_people(time: datetime, *, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
+    """Return the time as commands print it: this machine's, with its offset."""
+    return local(time).isoformat(" ", to_the)

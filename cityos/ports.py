@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from cityos.domain.entity import Device, Entity, Tenant
 from cityos.domain.event import Event
 from cityos.domain.history import BoundingBox, Bucket, Near, Order, Sample, SeriesKey
 from cityos.domain.observation import QUALITIES, Quality, Value
-from cityos.domain.occasion import Occasion
+from cityos.domain.occasion import Exercise, Occasion
 from cityos.domain.proposal import Assessment, Issuer, Proposal, ProposalState
 from cityos.plugins.contract import CityView
 
@@ -97,6 +97,10 @@ class ReceivedAlert(NamedTuple):
     supersedes: str
     valid_until: datetime | None
     raw_id: int
+
+
+FIRST_RECEIPT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""There was no CityOS before: an earlier time of receipt is of a clock that had lost its time."""
 
 
 class DeadLetter(NamedTuple):
@@ -240,6 +244,35 @@ class ObservationWriter(Protocol):
             Rejected: the store refuses something in the batch; nothing was stored.
         """
         ...
+
+
+class OtherNode(NamedTuple):
+    """Another process that ingests into the same store.
+
+    ``same_spool``: it works with a copy of our spool. ``address`` is empty on the same machine.
+    """
+
+    spool: UUID
+    since: datetime
+    address: str
+    same_spool: bool
+
+
+class IngestNodes(Protocol):
+    """The ingest processes at work. For one thread."""
+
+    def others(self, spool: UUID) -> Sequence[OtherNode]:
+        """Count this process among them until ``close``; return the others, oldest first.
+
+        Raises Unavailable: this process is not counted until the next call.
+        """
+        ...
+
+    def newest_receipt(self) -> datetime | None:
+        """The newest time of receipt among the latest values. Raises Unavailable."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Registry(Protocol):
@@ -524,6 +557,22 @@ class FailedEvents(Protocol):
         ...
 
 
+class OpenExercise(NamedTuple):
+    """An exercise with situations that are open: what of it waits, and what is in force."""
+
+    run: str
+    pending: int
+    in_force: int
+
+
+class ExerciseEnd(NamedTuple):
+    """What the end of an exercise has closed: undecided proposals, and orders by their Cancels."""
+
+    exercise: Exercise
+    superseded: int
+    cancels: tuple[Alert, ...]
+
+
 class OrderBook(Protocol):
     """Proposals and the alerts that came of them. Every change is one transaction."""
 
@@ -533,10 +582,13 @@ class OrderBook(Protocol):
         *,
         state: ProposalState | None = None,
         status: str | None = None,
+        reassessable_at: datetime | None = None,
         before: tuple[datetime, int, str] | None = None,
         limit: int = 100,
     ) -> Sequence[Proposal]:
         """Newest first. ``status`` Actual or Exercise: a rehearsal can make many in a minute.
+
+        ``reassessable_at``: only those that ``reassess`` would take at that time.
 
         ``before`` is ``(created_at, revision, id)`` of the last of the page before.
         """
@@ -572,6 +624,44 @@ class OrderBook(Protocol):
 
         Raises NotFound; Conflict when the alert is another authority's, a Cancel, or not in force
         any more.
+        """
+        ...
+
+    def reassess(
+        self, tenant: str, proposal_id: str, *, by: str, reason: str, now: datetime
+    ) -> Proposal:
+        """Take back the newest decision of a situation that stands at a level without an order.
+
+        The situation is set back to no level, and the services hear of its newest evidence once
+        more: what calls for a level is proposed, then or with any later event. The decision
+        stays as it was and has a ``reassessment``.
+
+        Raises NotFound; Conflict when something of the situation waits or is in force, when it
+        is closed or set back already, or when a later proposal was decided.
+        """
+        ...
+
+    def open_exercises(self, tenant: str, now: datetime) -> Sequence[OpenExercise]:
+        """By name. An exercise that was ended, or of which nothing is open, is not among them."""
+        ...
+
+    def end_exercise(
+        self,
+        tenant: str,
+        exercise: Exercise,
+        *,
+        issuer: Issuer,
+        by: str,
+        reason: str,
+        now: datetime,
+    ) -> ExerciseEnd:
+        """Close every situation of the exercise, each in a transaction of its own.
+
+        What waits is superseded by ``by``, an order in force is cancelled as by ``cancel``. What
+        was begun and broke off is gone on with; a second end finds nothing. An event that comes
+        later begins the exercise anew.
+
+        Raises NotFound when the city never had that exercise.
         """
         ...
 

@@ -286,6 +286,16 @@ def _logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
+def _japan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is in Japan."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
 def free_port() -> int:
     return ports.free_port()
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from cityos.bootstrap.ingest import IngestConfig, IngestProcess
 from cityos.ingest.listener import BrokerAddress
 from cityos.plugins.discovery import discover
+from cityos.ports import Clock
 from cityos.runtime.broker import MqttBroker
 
 SUBSCRIBED_S = 0.7
@@ -52,8 +53,11 @@ def running_ingest(
     redis_url: str,
     database_url: str,
     statement_timeout_s: float = 30.0,
+    clock: Clock | None = None,
+    notices: dict[str, str] | None = None,
+    metrics: CollectorRegistry | None = None,
 ) -> Iterator[IngestProcess]:
-    """With its spool in ``folder``."""
+    """With its spool in ``folder``; ``notices`` gets what it shows to an operator."""
     config = IngestConfig(
         database_url=database_url,
         mqtt_url=broker.url_for("ingest"),
@@ -62,7 +66,14 @@ def running_ingest(
         spool_max_bytes=1 << 30,
         statement_timeout_s=statement_timeout_s,
     )
-    process = IngestProcess(config, discover(), CollectorRegistry())
+    shown: dict[str, str] = {} if notices is None else notices
+    process = IngestProcess(
+        config,
+        discover(),
+        metrics or CollectorRegistry(),
+        clock=clock,
+        put_notice=shown.__setitem__,
+    )
     process.start()
     yield process
     process.stop()

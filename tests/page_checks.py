@@ -82,6 +82,43 @@ READABLE = """() => [...document.querySelectorAll("#map .marker")]
     .filter((e) => parseFloat(getComputedStyle(e).fontSize) > 0)
     .map((e) => e.className.split(" ")[0]))"""
 
+# what one can read of marks that the edge of the map cuts through
+CUT = """() => {
+  const stage = document.querySelector("#map").getBoundingClientRect();
+  const cut = (low, high, from, to) => low < to && high > from && (low < from || high > to);
+  return [...document.querySelectorAll("#map .marker")]
+    .filter((marker) => marker.checkVisibility({ visibilityProperty: true }))
+    .filter((marker) => {
+      const box = marker.getBoundingClientRect();
+      return cut(box.left, box.right, stage.left, stage.right)
+        || cut(box.top, box.bottom, stage.top, stage.bottom);
+    })
+    .flatMap((marker) => [...marker.querySelectorAll(".marker-value, .marker-name")])
+    .filter((part) => part.checkVisibility())
+    .map((part) => part.textContent);
+}"""
+
+# the smallest type, in pixels of the screen, of what a selector finds
+SHOWN_PX = """(selector) => Math.min(...[...document.querySelectorAll(selector)]
+  .filter((e) => e.checkVisibility() && parseFloat(getComputedStyle(e).fontSize) > 0)
+  .map((e) => parseFloat(getComputedStyle(e).fontSize)
+    * e.getBoundingClientRect().width / e.offsetWidth))"""
+
+# what a keyboard has to reach
+CONTROLS = """() => [...document
+  .querySelectorAll("a[href], button, input, summary, canvas[tabindex]")]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled)"""
+
+# which of CONTROLS has the focus, and whether that can be seen on it or on what it frames
+FOCUSED = """() => {
+  const focused = document.activeElement;
+  return {
+    place: CONTROLS.indexOf(focused),
+    ring: [focused, ...focused.children].some((e) => getComputedStyle(e).outlineStyle !== "none"),
+    html: focused.outerHTML.slice(0, 90),
+  };
+}"""
+
 # how far the legend's sign for a layer of the map is from the image that the map draws there, and
 # from the one of another layer: mean difference of a channel, 0..255
 SIGNS = """async ([layer, label, other]) => {

@@ -51,7 +51,7 @@ _TENANT_PARAMETER: Final = {
 }
 _PRIVATE_TAGS: Final = {"proposals", "administration"}
 _STATE_TAG: Final = "state"
-_DECISIONS: Final = ("/approve", "/reject", "/cancel")
+_DECISIONS: Final = ("/approve", "/reject", "/reassess", "/cancel")
 _PROBLEMS: Final = {
     "400": "A parameter is wrong; `errors` says which, and how to fix it.",
     "401": "A valid API key is needed.",

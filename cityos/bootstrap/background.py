@@ -41,10 +41,13 @@ def start(arguments: Sequence[str], output: IO[str]) -> int:
 
 
 def leave(log: Path) -> None:
-    """Let go of the terminal: from here on, what is said goes to the log."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Let go of the terminal. News is in the log anyway; what ends us would be said there, too."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.dup2(descriptor, _STDOUT)
-    os.dup2(descriptor, _STDERR)
-    os.close(descriptor)
+    for descriptor, path, mode in (
+        (_STDOUT, Path(os.devnull), os.O_WRONLY),
+        (_STDERR, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    ):
+        opened = os.open(path, mode, 0o600)
+        os.dup2(opened, descriptor)
+        os.close(opened)

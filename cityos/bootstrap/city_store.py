@@ -1,12 +1,17 @@
-"""The database, opened for a command about one city."""
+"""The database, opened for a command about one city; and what to say where it has no such city."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
+from cityos.bootstrap.listing import some
+from cityos.errors import NotFound
 from cityos.storage.database import Database
-from cityos.storage.reader import PostgresCityReader
+from cityos.storage.registry import PostgresRegistry
+
+_MOST_NAMES: Final = 5
 
 
 @contextmanager
@@ -14,7 +19,24 @@ def city_store(url: str, tenant: str, *, application: str) -> Iterator[Database]
     """Raises NotFound: there is no such tenant."""
     database = Database(url, application=application, max_size=2)
     try:
-        PostgresCityReader(database).tenant(tenant)
+        missing = absence(tenant, there_are(database))
+        if missing:
+            raise NotFound(missing)
         yield database
     finally:
         database.close()
+
+
+def there_are(database: Database) -> list[str]:
+    """Return the ids of the cities that the store has."""
+    return [tenant.id for tenant in PostgresRegistry(database).tenants()]
+
+
+def absence(tenant: str, there: Collection[str]) -> str:
+    """Return what to do about a city that is not ``there``; nothing where it is."""
+    if tenant in there:
+        return ""
+    text = f"there is no city {tenant!r} here yet: `cityos load FOLDER` makes it from its tables"
+    if there:
+        text += f"; or CITYOS_TENANT names one that is here: {some(sorted(there), _MOST_NAMES)}"
+    return text

@@ -7,6 +7,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +15,26 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from cityos.bootstrap import connect
+from cityos.bootstrap.city_store import absence, there_are
 from cityos.bootstrap.welcome import cityos_command
-from cityos.errors import NotFound
+from cityos.clock import for_people
+from cityos.errors import NotFound, Unavailable
+from cityos.runtime.news import SUPERVISOR
+from cityos.runtime.notices import notices
 from cityos.runtime.process import end
 from cityos.runtime.records import Record, Records
 from cityos.runtime.running import running_city
 from cityos.settings import Settings
+from cityos.storage.database import Database
 
 _STOP_WITHIN_S: Final = 60.0
 _LEFTOVER_S: Final = 15.0
 _POLL_S: Final = 0.3
+_ASK_WITHIN_S: Final = 2.0
 _NOT_RUNNING: Final = 3
 """The exit code of a status command when the service is stopped (LSB 5, 20.2)."""
-_SUPERVISOR: Final = "supervisor"
-_FIRST: Final = ("timestamp", "level", "event")
+_FIRST: Final = ("level", "event")
 
 
 def down(settings: Settings, console: Console) -> int:
@@ -69,11 +76,17 @@ def status(settings: Settings, console: Console) -> int:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("part", "process", "memory MB", "about"):
         table.add_column(title, justify="right" if title in {"process", "memory MB"} else "left")
-    total_mb = _add(table, _SUPERVISOR, city.supervisor.pid, "", with_children=False)
+    total_mb = _add(table, SUPERVISOR, city.supervisor.pid, "", with_children=False)
     for record in living:
         total_mb += _add(table, record.name, record.mark.pid, city.servers.get(record.name, ""))
     table.add_row("together", "", f"{total_mb:.0f}", "resident, shared pages counted once")
     console.print(table)
+    missing = _absence(settings) if city.ready else ""
+    if missing:
+        console.print(f"note: {missing}", highlight=False, markup=False, soft_wrap=True)
+    for record in living:
+        for text in notices(settings.home, record.name):
+            console.print(f"{record.name}: {text}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -101,6 +114,18 @@ def log_lines(home: Path, name: str | None, *, lines: int, follow: bool) -> Iter
                 for line in text:
                     yield _for_people(line, file.stem if name is None else "")
                 ends[file] = text.tell()
+
+
+def _absence(settings: Settings) -> str:
+    """What to do where the store has no such city; nothing where it does not answer."""
+    url = connect.addresses(settings, "database_url").database_url
+    database = Database(url, application="cityos-status", max_size=1, timeout_s=_ASK_WITHIN_S)
+    try:
+        return absence(settings.tenant, there_are(database))
+    except Unavailable:
+        return ""
+    finally:
+        database.close()
 
 
 def _records(home: Path) -> Sequence[Record]:
@@ -141,18 +166,17 @@ def _log_files(home: Path, name: str | None) -> list[Path]:
         if not files:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
             message = f"there is no log of {name!r} in {folder}; there are: {known}"
-            if name == _SUPERVISOR:
-                message += "; a city that was not started with --detach speaks to its terminal"
             raise NotFound(message)
     return files
 
 
 def _for_people(line: str, source: str) -> str:
-    """One line a JSON event: time, level, what happened, then the rest."""
+    """One line a JSON event: time (this machine's), level, what happened, then the rest."""
     text = line.rstrip("\n")
     try:
         event = json.loads(text)
-        head = " ".join(str(event.pop(key)) for key in _FIRST)
+        time = for_people(datetime.fromisoformat(event.pop("timestamp")))
+        head = " ".join((time, *(str(event.pop(key)) for key in _FIRST)))
     except (ValueError, TypeError, KeyError, AttributeError):
         head, event = text, {}
     rest = " ".join(

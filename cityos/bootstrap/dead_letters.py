@@ -9,7 +9,8 @@ from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.listing import block, some
-from cityos.clock import SystemClock
+from cityos.bootstrap.record import asked_time
+from cityos.clock import SystemClock, for_people
 from cityos.domain.rejection import Reason
 from cityos.errors import InvalidRequest
 from cityos.ingest.pipeline import Pipeline
@@ -45,25 +46,42 @@ def listed(settings: Settings, *, reason: str, limit: int, width: int) -> Iterat
         letter = kept.letter
         head = (
             str(kept.id),
-            f"{letter.received_at:%Y-%m-%d %H:%M:%S}Z",
+            for_people(letter.received_at),
             letter.reason,
             f"{letter.vendor}/{letter.device}" if letter.device else letter.topic[:100],
-            f"(replayed {kept.replayed_at:%Y-%m-%d %H:%M}Z)" if kept.replayed_at else "",
+            f"(replayed {for_people(kept.replayed_at)})" if kept.replayed_at else "",
         )
         yield from block(head, f"{letter.path} {letter.detail}"[:300], width=width)
 
 
 def replay(
-    settings: Settings, *, reason: str, ids: Sequence[int], again: bool, at_now: bool
+    settings: Settings,
+    *,
+    reason: str,
+    ids: Sequence[int],
+    since: str,
+    until: str,
+    again: bool,
+    at_now: bool,
+    clock_was_wrong: bool,
 ) -> list[str]:
     """Send what is mended through the broker once more; return what to tell.
 
+    ``since`` and ``until``: only what was received then, by the clock of then.
+
     Raises:
-        InvalidRequest: there is no such reason.
+        InvalidRequest: there is no such reason or time; nothing says when the clock was wrong.
         NotFound: there is no such tenant.
         Unavailable: the broker or the store went away; what was sent is marked as replayed.
     """
     _check_reason(reason)
+    received = asked_time(since, until) if since or until else None
+    if clock_was_wrong and not (received or ids):
+        raise InvalidRequest(
+            "--clock-was-wrong needs --since and --until, or --id: the other readings that were"
+            " refused for their time were refused rightly",
+            parameter="clock_was_wrong",
+        )
     # an adapter that is still at fault is in the counts; its trace is in the log of ingest
     log_format.configure(form=settings.log_format, level="critical")
     found = connect.addresses(settings, "database_url", "mqtt_url")
@@ -80,7 +98,13 @@ def replay(
                 PostgresDeadLetters(database), Pipeline(routes, writer), publisher, clock
             )
             result = redelivery.run(
-                settings.tenant, reason=reason, ids=ids, again=again, at_now=at_now
+                settings.tenant,
+                reason=reason,
+                ids=ids,
+                again=again,
+                at_now=at_now,
+                received=received,
+                clock_was_wrong=clock_was_wrong,
             )
         finally:
             publisher.close()
@@ -102,10 +126,16 @@ def _told(result: Redelivered, ids: Sequence[int]) -> Iterator[str]:
     if others:
         count = sum(len(letters) for _, letters in others)
         yield f"left out: {count}, for {len(others)} other reasons"
+    if any(Reason.IMPLAUSIBLE_TIME in hindrance for hindrance in result.left_out):
+        yield (
+            "was it this server's clock that was wrong? --clock-was-wrong --since TIME"
+            " --until TIME sends those that came then"
+        )
     missing = sorted(set(ids) - result.found)
     if missing:
         numbers = ", ".join(map(str, missing))
-        yield f"not there, or replayed before (--again sends it once more): {numbers}"
+        why = "not there, not of that time, or replayed before (--again sends it once more)"
+        yield f"{why}: {numbers}"
 
 
 def _check_reason(reason: str) -> None:

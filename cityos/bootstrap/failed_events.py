@@ -8,6 +8,7 @@ from typing import Final
 from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.listing import block
+from cityos.clock import for_people
 from cityos.settings import Settings
 from cityos.storage.failed_events import PostgresFailedEvents
 
@@ -26,7 +27,7 @@ def listed(settings: Settings, *, limit: int, width: int) -> Iterator[str]:
         yield "no event was set aside"
     for event in events:
         occasion = f"{event.status} {event.run}".strip()
-        head = (str(event.id), f"{event.failed_at:%Y-%m-%d %H:%M:%S}Z", occasion)
+        head = (str(event.id), for_people(event.failed_at), occasion)
         yield from block(head, event.subject, event.error[:300], width=width)
 
 

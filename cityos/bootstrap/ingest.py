@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -14,10 +15,12 @@ from prometheus_client import CollectorRegistry
 from cityos.bootstrap import connect
 from cityos.bootstrap.process import run_until_stopped, show_metrics
 from cityos.clock import SystemClock
+from cityos.ingest.clock_watch import ClockWatch
 from cityos.ingest.feedback import Feedback
 from cityos.ingest.listener import BrokerAddress, Listener
 from cityos.ingest.metrics import IngestMetrics
 from cityos.ingest.mqtt_clients import session_client
+from cityos.ingest.neighbours import Neighbours
 from cityos.ingest.routes import Adapter, Routes
 from cityos.ingest.spool import Spool
 from cityos.ingest.worker import Ingest
@@ -25,10 +28,13 @@ from cityos.messaging.live import RedisLiveBus
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.discovery import Plugins, discover
 from cityos.plugins.manifest import Kind
+from cityos.ports import Clock
 from cityos.runtime import mqtt_access
+from cityos.runtime.notices import Notices
 from cityos.settings import Settings
 from cityos.storage.database import Database
 from cityos.storage.maintenance import Maintenance, Retention
+from cityos.storage.nodes import PostgresIngestNodes
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
 
@@ -62,8 +68,11 @@ class IngestProcess:
         plugins: Plugins,
         metrics_registry: CollectorRegistry,
         failpoint: Callable[[str], None] = lambda _name: None,
+        *,
+        clock: Clock | None = None,
+        put_notice: Callable[[str, str], None] = lambda _subject, _text: None,
     ) -> None:
-        clock = SystemClock()
+        clock = clock or SystemClock()
         metrics = IngestMetrics(metrics_registry)
         # A connection of its own for what is stored: the pool lends its connections in turn, and
         # each is a process of the server, whose caches would be cold every other time.
@@ -100,6 +109,15 @@ class IngestProcess:
             else:
                 _log.warning("the broker is away", why=why)
 
+        clock_watch = ClockWatch(clock, metrics, put_notice)
+        clock_watch.is_past(_installed_at())
+        self._neighbours = Neighbours(
+            PostgresIngestNodes(config.database_url),
+            spool.id,
+            clock_watch=clock_watch,
+            metrics=metrics,
+            put=put_notice,
+        )
         self._ingest = Ingest(
             listener=Listener(
                 session_client(client_id),
@@ -110,7 +128,7 @@ class IngestProcess:
             routes=Routes(PostgresRegistry(self._database), adapters_of(plugins), writer, clock),
             writer=writer,
             live=RedisLiveBus(config.redis_url, clock=clock),
-            feedback=Feedback(self._publisher, clock, metrics),
+            feedback=Feedback(self._publisher, clock, metrics, clock_watch),
             clock=clock,
             metrics=metrics,
             failpoint=failpoint,
@@ -121,7 +139,7 @@ class IngestProcess:
 
     @property
     def healthy(self) -> bool:
-        return self._ingest.healthy
+        return self._ingest.healthy and self._neighbours.is_alive
 
     @property
     def ready(self) -> bool:
@@ -130,10 +148,12 @@ class IngestProcess:
 
     def start(self) -> None:
         self._ingest.start()
+        self._neighbours.start()
         self._maintenance.start()
 
     def stop(self) -> None:
         self._ingest.stop()
+        self._neighbours.stop()
         self._maintenance.stop()
         self._publisher.close()
         self._store.close()
@@ -156,13 +176,23 @@ def run(settings: Settings) -> None:
         ),
     )
     registry = CollectorRegistry()
-    process = IngestProcess(config, discover(settings=settings.plugins), registry)
+    process = IngestProcess(
+        config,
+        discover(settings=settings.plugins),
+        registry,
+        put_notice=Notices(settings.home, "ingest").put,
+    )
     show_metrics(settings, registry)
     process.start()
     try:
         run_until_stopped(healthy=lambda: process.healthy, ready=lambda: process.ready)
     finally:
         process.stop()
+
+
+def _installed_at() -> datetime:
+    """When this program was put where it is."""
+    return datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
 
 
 def adapters_of(plugins: Plugins) -> dict[str, Adapter]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.table import Table
 
 from cityos.bootstrap import connect
-from cityos.clock import SystemClock
+from cityos.clock import SystemClock, for_people
 from cityos.identity.key_ring import PepperedKeyRing
 from cityos.settings import Settings
 from cityos.storage.database import Database
@@ -38,10 +38,11 @@ def table(settings: Settings) -> Table:
         keys = ring.keys(settings.tenant)
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("key", "name", "role", "made", "revoked"):
-        rows.add_column(title, no_wrap=title == "key")
+        rows.add_column(title, no_wrap=title != "name")
     for key in keys:
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}Z" if key.revoked_at else ""
-        rows.add_row(key.id, key.name, key.role, f"{key.created_at:%Y-%m-%d %H:%M}Z", revoked)
+        made = for_people(key.created_at, to_the="minutes")
+        revoked = for_people(key.revoked_at, to_the="minutes") if key.revoked_at else ""
+        rows.add_row(key.id, key.name, key.role, made, revoked)
     return rows
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cityos.bootstrap import connect
 from cityos.bootstrap.broker import vendors_of
+from cityos.bootstrap.city_store import absence
 from cityos.bootstrap.demo import demo_city, is_live
 from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.keys import key_ring
@@ -51,11 +52,12 @@ def migrate(settings: Settings, *, sql_only: bool, timescale: bool, since: str) 
         database.migrate(connect.addresses(settings, "database_url").database_url)
 
 
-def run(settings: Settings) -> str:
+def run(settings: Settings, *, first_key: bool = True) -> str:
     """Do everything that `cityos up` needs first; safe to repeat. Return JSON.
 
     ``vendors``: each vendor's tenants; ``admin_key``: the first key of the tenant, if it was made
-    just now; ``example``: a reading that a device may publish, or null.
+    just now, which ``first_key`` allows; ``example``: a reading that a device may publish, or
+    null; ``absence``: what to do where the tenant is not in the store, else nothing.
 
     Raises:
         SetupFailed: a server that the settings name does not let us in.
@@ -72,20 +74,21 @@ def run(settings: Settings) -> str:
                 city_files.register(demo, registry)
         tenants = [tenant.id for tenant in registry.tenants()]
         devices = {tenant: registry.devices(tenant) for tenant in tenants}
-        known = settings.tenant in tenants
+        missing = absence(settings.tenant, tenants)
         result = {
             "vendors": vendors_of(devices),
-            "admin_key": _first_key(settings, store) if known else "",
-            "example": _example(settings.tenant, reader, devices[settings.tenant])
-            if known
-            else None,
+            "admin_key": _first_key(settings, store) if first_key and not missing else "",
+            "example": None
+            if missing
+            else _example(settings.tenant, reader, devices[settings.tenant]),
+            "absence": missing,
         }
     finally:
         store.close()
     return json.dumps(result)
 
 
-def load_city(settings: Settings, folder: Path) -> str:
+def load_city(settings: Settings, folder: Path) -> list[str]:
     """Create or update a city from a folder of tables; return what to tell.
 
     Raises:
@@ -110,18 +113,19 @@ def load_city(settings: Settings, folder: Path) -> str:
     named = {(one.vendor, one.id) for one in city.devices}
     left = [f"{v}/{d}" for (v, d), one in before.items() if one.enabled and (v, d) not in named]
     if left:
-        told.append(
-            f"still registered, though devices.csv does not name them: {some(left, _MOST_NAMES)}\n"
-            "  to shut a device out, leave its row there with `no` under `enabled`"
-        )
-    new = sorted({one.vendor for one in city.devices} - {vendor for vendor, _ in before})
+        told += [
+            f"still registered, though devices.csv does not name them: {some(left, _MOST_NAMES)}",
+            "  to shut a device out, leave its row there with `no` under `enabled`",
+        ]
+    publishing = {one.vendor for one in city.devices if not only_rehearses(one)}
+    new = sorted(publishing - {vendor for vendor, _ in before})
     if new:
-        told.append(
-            f"new vendors: {some(new, _MOST_NAMES)}\n"
-            "  the embedded broker lets them in from its next start on: cityos down, cityos up\n"
-            "  what they connect with: cityos broker password VENDOR"
-        )
-    return "\n".join(told)
+        told += [
+            f"new vendors: {some(new, _MOST_NAMES)}",
+            "  the embedded broker lets them in from its next start on: cityos down, cityos up",
+            "  what they connect with: cityos broker password VENDOR",
+        ]
+    return told
 
 
 def _require_adapters(devices: Sequence[Device]) -> None:

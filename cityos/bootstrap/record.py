@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from cityos.bootstrap import connect
 from cityos.bootstrap.city_store import city_store
 from cityos.bootstrap.welcome import cityos_command
-from cityos.clock import SystemClock
+from cityos.clock import SystemClock, for_people, local
 from cityos.errors import InvalidRequest, NotFound
 from cityos.rehearsal import recorder
 from cityos.rehearsal.recorder import Written
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
         return max(timedelta(0), min(self.until, limit) - self.since)
 
     def __str__(self) -> str:
-        return f"from {_shown(self.since)} until {_shown(self.until)}"
+        return f"from {for_people(self.since)} until {for_people(self.until)}"
 
 
 def run(
@@ -99,18 +99,16 @@ def asked_time(since: str, until: str) -> Asked:
 
 
 def _time(text: str, parameter: str) -> datetime:
-    """A time of RFC 3339 with its offset, or a date: its first moment in UTC."""
+    """A time of RFC 3339 with its offset, or a date: its first moment on this machine."""
     try:
         read = datetime.fromisoformat(text)
-        if _DATE.fullmatch(text):
-            return read.replace(tzinfo=UTC)
-        if read.tzinfo is not None:
-            return read.astimezone(UTC)
+        if read.tzinfo is not None or _DATE.fullmatch(text):
+            return local(read).astimezone(UTC)
         message = f"--{parameter} has no offset; write {text}Z for UTC or {text}+09:00"
     except (ValueError, OverflowError):
         message = (
             f"--{parameter} {text!r} must be a time such as 2026-11-22T09:00:00+09:00,"
-            " or a date such as 2026-11-22 (in UTC)"
+            " or a date such as 2026-11-22 (in this server's time zone)"
         )
     raise InvalidRequest(message, parameter=parameter)
 
@@ -129,17 +127,13 @@ def _gone(asked: Asked, now: datetime, retention_days: int) -> Iterator[str]:
     before = timedelta(seconds=int(asked.before(limit).total_seconds()))
     if before:
         yield (
-            f"{before} of the asked time lies before {_shown(limit)}: messages are kept for"
+            f"{before} of the asked time lies before {for_people(limit)}: messages are kept for"
             f" {_counted(retention_days, 'day')} (CITYOS_RAW_RETENTION_DAYS)"
         )
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _recorded(message: RawMessage) -> Recorded:

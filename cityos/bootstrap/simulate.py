@@ -1,56 +1,132 @@
-"""``cityos simulate``: the demo city's devices, all of them, over the real broker."""
+"""``cityos simulate``: a city's devices, all of them, over the real broker.
+
+``cityos up`` has the demo city played; a person plays the city of any folder.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from cityos.bootstrap import connect
+from cityos.bootstrap.city_store import absence
 from cityos.bootstrap.demo import demo_city, is_live
+from cityos.bootstrap.listing import some
 from cityos.bootstrap.process import run_until_stopped, stop_event
 from cityos.clock import SystemClock
-from cityos.errors import Unavailable
+from cityos.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from cityos.ports import Registry
+from cityos.rehearsal import city_files
+from cityos.rehearsal.city_files import City
 from cityos.rehearsal.mqtt import WindowedPublisher
 from cityos.rehearsal.player import play_day
+from cityos.rehearsal.simulation import simulated_devices
 from cityos.runtime.notify import say_ready
+from cityos.runtime.running import Addresses
 from cityos.settings import Settings, notify_address
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 
 USER = "simulator"
+_APPLICATION: Final = "cityos-simulate"
 _LOOK_S: Final = 1.0
+_CONNECT_S: Final = 10.0
+_MOST_NAMES: Final = 5
 
 _log = structlog.get_logger("simulate")
 
 
 def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. In a city that is in earnest nothing is simulated."""
+    """Play the demo until SIGTERM or SIGINT. In a city that is in earnest nothing is simulated."""
     found = connect.addresses(settings, "mqtt_url", "database_url")
-    stopping, ended = stop_event(), threading.Event()
-    city = demo_city()
-    database = Database(found.database_url, application="cityos-simulate", max_size=1)
-    publisher = WindowedPublisher(
-        found.mqtt_url(USER),
-        on_state=lambda connected, _why: say_ready(notify_address()) if connected else None,
-    )
-    registry = PostgresRegistry(database)
-    watching = (registry, city.tenant.id, stopping, ended)
-    try:
+    stopping, city = stop_event(), demo_city()
+    with _registry(found) as registry, _publisher(found) as publisher:
         if not is_live(registry, city.tenant.id):
-            threading.Thread(target=_watch, args=watching, name="watch", daemon=True).start()
-            play_day(
-                city, publisher, clock=SystemClock(), stop=ended, pace=settings.simulation_pace
-            )
-    finally:
-        ended.set()
-        publisher.close()
-        database.close()
+            _play(city, settings, registry, publisher, stopping)
     if not stopping.is_set():
         _log.info("the city is in earnest: nothing is simulated", city=city.tenant.id)
         run_until_stopped(healthy=lambda: True, stopping=stopping)
+
+
+def run_city(settings: Settings, folder: Path) -> None:
+    """Play the day of the folder's city until SIGTERM or SIGINT, or until it goes live.
+
+    Raises:
+        InvalidRequest: the folder has no simulated day, or devices that are not loaded.
+        NotFound: its city is not in the store.
+        Conflict: it is in earnest, or the broker does not know its vendors yet.
+        Unavailable: the broker or the store does not answer.
+    """
+    found = connect.addresses(settings, "mqtt_url", "database_url")
+    city = _city_of(folder)
+    with _registry(found) as registry:
+        _check(city, registry, found)
+        stopping = stop_event()
+        with _publisher(found) as publisher, _time_lapse(registry, city, settings):
+            publisher.wait_connected(_CONNECT_S)
+            _play(city, settings, registry, publisher, stopping)
+    if not stopping.is_set():
+        message = f"the city {city.tenant.id!r} went live meanwhile: the simulation has ended"
+        raise Conflict(message)
+
+
+def _city_of(folder: Path) -> City:
+    if not (folder / "simulation.toml").is_file():
+        message = (
+            f"{folder} has no simulation.toml, so there is no simulated day: make one, which may"
+            " be empty, for every figure has a default (deploy/demo/README.md)"
+        )
+        raise InvalidRequest(message)
+    city = city_files.load(folder)
+    if not simulated_devices(city):
+        raise InvalidRequest(f"{folder}: devices.csv names no device that can be simulated")
+    return city
+
+
+def _check(city: City, registry: Registry, found: Addresses) -> None:
+    """Refuse what would be played in earnest, or to nobody."""
+    tenant = city.tenant.id
+    missing = absence(tenant, [known.id for known in registry.tenants()])
+    if missing:
+        raise NotFound(missing)
+    if is_live(registry, tenant):
+        raise Conflict(f"the city {tenant!r} is in earnest: nothing is simulated in it")
+    loaded = {(device.vendor, device.id) for device in registry.devices(tenant)}
+    playing = simulated_devices(city)
+    new = [f"{one.vendor}/{one.id}" for one in playing if (one.vendor, one.id) not in loaded]
+    if new:
+        message = f"not loaded yet, run `cityos load` again: {some(new, _MOST_NAMES)}"
+        raise InvalidRequest(message)
+    users = found.mqtt_urls.keys()
+    strangers = sorted({device.vendor for device in playing} - users)
+    if strangers and USER in users and found.mqtt_has_access_list:
+        message = (
+            f"the broker does not know {some(strangers, _MOST_NAMES)} yet: it learns of new"
+            " vendors at its start (cityos down, cityos up)"
+        )
+        raise Conflict(message)
+
+
+def _play(
+    city: City,
+    settings: Settings,
+    registry: Registry,
+    publisher: WindowedPublisher,
+    stopping: threading.Event,
+) -> None:
+    """Return when ``stopping`` is set or the city goes live."""
+    ended = threading.Event()
+    watching = (registry, city.tenant.id, stopping, ended)
+    try:
+        threading.Thread(target=_watch, args=watching, name="watch", daemon=True).start()
+        play_day(city, publisher, clock=SystemClock(), stop=ended, pace=settings.simulation_pace)
+    finally:
+        ended.set()
 
 
 def _watch(
@@ -64,3 +140,35 @@ def _watch(
         except Unavailable:
             continue
     ended.set()
+
+
+@contextmanager
+def _registry(found: Addresses) -> Iterator[PostgresRegistry]:
+    database = Database(found.database_url, application=_APPLICATION, max_size=1)
+    try:
+        yield PostgresRegistry(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def _publisher(found: Addresses) -> Iterator[WindowedPublisher]:
+    publisher = WindowedPublisher(
+        found.mqtt_url(USER),
+        on_state=lambda connected, _why: say_ready(notify_address()) if connected else None,
+    )
+    try:
+        yield publisher
+    finally:
+        publisher.close()
+
+
+@contextmanager
+def _time_lapse(registry: PostgresRegistry, city: City, settings: Settings) -> Iterator[None]:
+    """While the day is played the page knows that the rivers run ahead of the calendar."""
+    registry.set_time_lapse(city.tenant.id, settings.simulation_pace)
+    try:
+        yield
+    finally:
+        with suppress(Unavailable):
+            registry.set_time_lapse(city.tenant.id, None)

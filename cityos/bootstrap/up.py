@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +19,11 @@ from cityos.bootstrap import connect
 from cityos.bootstrap.broker import EXERCISE_VENDORS, broker_users
 from cityos.bootstrap.welcome import HTTP_PORT, Welcome, print_welcome
 from cityos.clock import SystemClock
-from cityos.errors import SetupFailed
+from cityos.errors import CityOSError, SetupFailed
 from cityos.runtime.account import Account
 from cityos.runtime.mqtt_access import MqttUser
+from cityos.runtime.news import NewsLog
+from cityos.runtime.notify import say_ready
 from cityos.runtime.ports import free_port, is_free
 from cityos.runtime.process import mark_of, run
 from cityos.runtime.running import Addresses, RunningCity, lock, open_home
@@ -27,7 +31,7 @@ from cityos.runtime.service import log_path
 from cityos.runtime.stack import Stack, StackPlan
 from cityos.runtime.supervisor import Part, Supervisor
 from cityos.runtime.waiting import CalledOff, unfailing
-from cityos.settings import Settings
+from cityos.settings import Settings, notify_address
 
 _METRICS_PORTS: Final = {"ingest": 9464, "dispatch": 9465}
 """Preferred ones; others are taken where these are in use."""
@@ -35,6 +39,7 @@ _PREPARE_TIMEOUT_S: Final = 300.0
 _READY_WITHIN_S: Final = 90.0
 _CHECK_TIMEOUT_S: Final = 2.0
 _OK: Final = 200
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
@@ -48,13 +53,20 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
         SetupFailed: something that is needed does not start; all that did is stopped again.
     """
     home = settings.home
-    open_home(home, others_may_pass=os.geteuid() == 0)
-    with lock(home):
-        secrets = connect.secrets(settings)
+    try:
+        open_home(home, others_may_pass=os.geteuid() == 0)
+        with lock(home):
+            return _up(settings, _News(console, NewsLog(home, SystemClock())), after_ready)
+    except OSError as error:
+        message = f"the city cannot run: {error.strerror or error} ({error.filename or home})"
+        if error.errno in _NO_ROOM:
+            message += "; make room there, or set CITYOS_HOME to a folder on another disk"
+        raise SetupFailed(message) from error
 
-        def say(news: str) -> None:
-            console.print(news, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
+def _up(settings: Settings, news: _News, after_ready: Callable[[], None]) -> int:
+    home, say = settings.home, partial(news.say, style="yellow")
+    try:
         stack = Stack(
             StackPlan(
                 home=home,
@@ -64,7 +76,7 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
                 mqtt_host=settings.mqtt_host,
                 mqtt_port=_wanted_mqtt_port(settings),
             ),
-            secrets=secrets,
+            secrets=connect.secrets(settings),
             say=say,
         )
         port = _http_port(settings)
@@ -80,39 +92,59 @@ def up(settings: Settings, console: Console, *, after_ready: Callable[[], None])
             checks=[lambda: _is_ready(url)],
         )
         supervisor.watch_signals()
-        launch = _Launch(settings, console, stack, supervisor, url, metrics_ports)
+        attended = not notify_address()
+        launch = _Launch(settings, news, stack, supervisor, url, metrics_ports, attended)
         try:
             return launch.run(after_ready)
-        except CalledOff:  # stopped before it ran: as asked
-            return 0
         finally:
             supervisor.stop()
             RunningCity.forget(home)
+    except CalledOff:  # stopped before it ran: as asked
+        return 0
+    except CityOSError as error:
+        news.log.add(str(error), level="error")
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What a person hears now, and the log for those who ask later."""
+
+    console: Console
+    log: NewsLog
+
+    def say(self, text: str, *, style: str = "dim") -> None:
+        self.log.add(text)
+        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Launch:
-    """One run of a city, from its servers to its end."""
+    """One run of a city, from its servers to its end.
+
+    ``attended`` False: what it says goes to a service's journal, so no secret is said.
+    """
 
     settings: Settings
-    console: Console
+    news: _News
     stack: Stack
     supervisor: Supervisor
     url: str
     metrics_ports: Mapping[str, int]
+    attended: bool
 
     def run(self, after_ready: Callable[[], None]) -> int:
         left = self.supervisor.clear_leftovers()
         if left:
             what = "1 process" if left == 1 else f"{left} processes"
-            self._say(f"stopped {what} that a killed run had left behind")
-        self._say("starting the servers")
+            self.news.say(f"stopped {what} that a killed run had left behind")
+        self.news.say("starting the servers")
         self._record(Addresses(database_url=self.stack.start_store(), redis_url="", mqtt_urls={}))
-        prepared = _prepare(self.settings)
+        prepared = _prepare(self.settings, first_key=self.attended)
         try:
             addresses = self.stack.start_messaging(self._mqtt_users(prepared["vendors"]))
             self._record(addresses)
-            self._say("starting the city")
+            self.news.say("starting the city")
             ready = self.supervisor.start(_READY_WITHIN_S)
         except BaseException:
             self._save_key(prepared)
@@ -121,10 +153,12 @@ class _Launch:
             self._save_key(prepared)
             return 0
         self._record(addresses, ready=True)
+        self.news.log.add(f"ready: {self.url}")
         self._welcome(prepared)
+        say_ready(notify_address())
         after_ready()
         self.supervisor.run()
-        say = unfailing(self._say)
+        say = unfailing(self.news.say)
         say("stopping")
         self.supervisor.stop()
         say(f"stopped; the data is kept in {self.settings.home}")
@@ -133,7 +167,7 @@ class _Launch:
     def _mqtt_users(self, vendors: Mapping[str, Sequence[str]]) -> list[MqttUser]:
         rehearsing = self.settings.exercise_vendors
         for name in sorted(set(rehearsing) - set(vendors)):
-            self._say(f"note: {EXERCISE_VENDORS} names {name!r}, which has no device here")
+            self.news.say(f"note: {EXERCISE_VENDORS} names {name!r}, which has no device here")
         return broker_users(vendors, rehearsing=rehearsing)
 
     def _record(self, addresses: Addresses, *, ready: bool = False) -> None:
@@ -154,7 +188,7 @@ class _Launch:
             name: f"http://127.0.0.1:{port}/metrics" for name, port in self.metrics_ports.items()
         }
         print_welcome(
-            self.console,
+            self.news.console,
             Welcome(
                 url=self.url,
                 home=self.settings.home,
@@ -163,6 +197,8 @@ class _Launch:
                 broker=self.stack.broker,
                 admin_key=prepared["admin_key"],
                 example=prepared["example"],
+                absence=prepared["absence"],
+                attended=self.attended,
                 http_port_chosen=self.settings.http_port is not None,
                 mqtt_port_chosen=self.settings.mqtt_port is not None,
             ),
@@ -171,10 +207,8 @@ class _Launch:
     def _save_key(self, prepared: Mapping[str, Any]) -> None:
         """The first key is made once: a start that goes no further must not lose it."""
         if prepared["admin_key"]:
-            self._say(f"administrator's key, shown only this once: {prepared['admin_key']}")
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+            key = f"administrator's key, shown only this once: {prepared['admin_key']}"
+            self.news.console.print(key, highlight=False, markup=False, soft_wrap=True)
 
 
 def _parts(settings: Settings, port: int, metrics_ports: Mapping[str, int]) -> list[Part]:
@@ -195,11 +229,15 @@ def _parts(settings: Settings, port: int, metrics_ports: Mapping[str, int]) -> l
     return parts
 
 
-def _prepare(settings: Settings) -> dict[str, Any]:
+def _prepare(settings: Settings, *, first_key: bool) -> dict[str, Any]:
     """Migrate and make the demo city, in a process of its own that takes its memory with it."""
     argv = [sys.executable, "-m", "cityos", "--home", str(settings.home), "prepare"]
     output = run(
-        [*argv, "--demo" if settings.demo else "--no-demo"],
+        [
+            *argv,
+            "--demo" if settings.demo else "--no-demo",
+            "--first-key" if first_key else "--no-first-key",
+        ],
         account=Account("self"),
         folder=Path.cwd(),
         timeout_s=_PREPARE_TIMEOUT_S,

@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,8 @@ class Welcome:
     ``example`` is a reading that one device of the city may publish (``tenant``, ``vendor``,
     ``device``, ``entity``, ``longitude``, ``latitude``, ``property``, ``value``, ``unit``), or
     None where there is no such device.
+    ``absence`` says what to do where the city is not in the store; else it is empty.
+    ``attended`` False: what is printed is kept where others read it, so no secret is in it.
     """
 
     url: str
@@ -39,6 +41,8 @@ class Welcome:
     broker: MqttBroker | None
     admin_key: str
     example: Mapping[str, Any] | None
+    absence: str = ""
+    attended: bool = True
     http_port_chosen: bool = False
     mqtt_port_chosen: bool = False
 
@@ -50,17 +54,12 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
         console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
     line(f"ready: {welcome.url}", style="bold green")
+    if welcome.absence:
+        line(f"  note: {welcome.absence}", style="yellow")
     line()
     line("What runs where", style="bold")
-    line(f"  page, API      {welcome.url}  (documentation: {welcome.url}/docs)")
-    for name, about in welcome.servers.items():
-        line(f"  {name:<14} {about}")
-    for name, address in welcome.metrics.items():
-        line(f"  {name:<14} {address}  (Prometheus; the API's: {welcome.url}/metrics)")
-    line(f"  state folder   {welcome.home}  (data, secrets, logs)")
-    apart = [path.resolve().parent for path in welcome.home.iterdir() if path.is_symlink()]
-    if apart:
-        line(f"  servers' data  {apart[0]}  (their account cannot pass into the state folder)")
+    for what, where in _places(welcome):
+        line(f"  {what:<14} {where}")
     if welcome.broker is not None and not welcome.broker.has_access_list:
         line(
             "  note: this broker has no access list, so any vendor's password can publish for "
@@ -73,11 +72,12 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
         line("Administrator's key, shown only this once", style="bold")
         line(f"  {welcome.admin_key}")
     line()
-    line("Try next", style="bold")
-    for command in _commands(welcome):
-        line(f"  {command}")
-    line()
     command = cityos_command(welcome.home)
+    if welcome.attended:
+        line("Try next", style="bold")
+        for example in _commands(welcome):
+            line(f"  {example}")
+        line()
     if not welcome.admin_key:
         line(f"Another key: {command} key create --help")
     line(f"Stop with Ctrl-C, or from elsewhere: {command} down")
@@ -86,9 +86,25 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
 
 def cityos_command(home: Path) -> str:
     """Return ``cityos`` as it can be typed anywhere: it is seldom on the PATH."""
+    return shlex.join([*cityos_program(), "--home", str(home)])
+
+
+def cityos_program() -> list[str]:
+    """Return the words that start this installation's ``cityos`` from anywhere."""
     program = Path(sys.executable).parent / "cityos"
-    command = [str(program)] if program.exists() else [sys.executable, "-m", "cityos"]
-    return shlex.join([*command, "--home", str(home)])
+    return [str(program)] if program.exists() else [sys.executable, "-m", "cityos"]
+
+
+def _places(welcome: Welcome) -> Iterator[tuple[str, str]]:
+    """What runs where, and where it keeps its files."""
+    yield "page, API", f"{welcome.url}  (documentation: {welcome.url}/docs)"
+    yield from welcome.servers.items()
+    for name, address in welcome.metrics.items():
+        yield name, f"{address}  (Prometheus; the API's: {welcome.url}/metrics)"
+    yield "state folder", f"{welcome.home}  (data, secrets, logs)"
+    apart = [path.resolve().parent for path in welcome.home.iterdir() if path.is_symlink()]
+    if apart:
+        yield "servers' data", f"{apart[0]}  (their account cannot pass into the state folder)"
 
 
 def _moved(welcome: Welcome) -> list[str]:

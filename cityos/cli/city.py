@@ -1,4 +1,4 @@
-"""A whole city: up, down, status, logs."""
+"""A whole city: up, down, status, logs; and as a service of the machine."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def up(
     """Start a city: servers, processes, page. Ctrl-C stops it; the data is kept."""
     from cityos.bootstrap import background as behind
     from cityos.bootstrap import up as city
+    from cityos.runtime.news import SUPERVISOR
     from cityos.runtime.service import log_path
 
     chosen = settings(demo=demo, http_port=port)
     if detach:
         raise typer.Exit(behind.start(sys.argv[1:], sys.stdout))
-    log = log_path(chosen.home, "supervisor")
+    log = log_path(chosen.home, SUPERVISOR)
     raise typer.Exit(
         city.up(chosen, console, after_ready=lambda: behind.leave(log) if background else None)
     )
@@ -51,6 +52,18 @@ def status() -> None:
     from cityos.bootstrap import control
 
     raise typer.Exit(control.status(settings(), console))
+
+
+@commands.command()
+def service_unit(
+    user: Annotated[
+        str, typer.Option(help="Who runs it: an ordinary user of its own.")
+    ] = "cityos",
+) -> None:
+    """Print the unit file with which systemd starts this city with the machine."""
+    from cityos.bootstrap import service_unit as process
+
+    sys.stdout.write(process.unit(settings(), user=user))
 
 
 @commands.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cityos.cli.invocation import console, logged, say, settings
+from cityos.cli.invocation import logged, say, settings
 
 commands = typer.Typer()
 
@@ -36,15 +36,18 @@ def load(
     """Create or update a city from a folder of tables: who it is, its things, its devices."""
     from cityos.bootstrap import prepare as process
 
-    console.print(process.load_city(settings(), folder), markup=False, highlight=False)
+    say(process.load_city(settings(), folder))
 
 
 @commands.command(hidden=True)
-def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")] = True) -> None:
+def prepare(
+    demo: Annotated[bool, typer.Option("--demo/--no-demo")] = True,
+    first_key: Annotated[bool, typer.Option("--first-key/--no-first-key")] = True,
+) -> None:
     """Migrate, make the demo city and the first key; print what `up` needs to know, as JSON."""
     from cityos.bootstrap import prepare as process
 
-    sys.stdout.write(process.run(logged(demo=demo)))
+    sys.stdout.write(process.run(logged(demo=demo), first_key=first_key))
 
 
 @commands.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,8 +55,20 @@ def feeds() -> None:
 
 
 @commands.command()
-def simulate() -> None:
-    """Publish the demo city's simulated day."""
+def simulate(
+    city: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder of a practice city that is loaded, with its simulation.toml.",
+        ),
+    ] = None,
+) -> None:
+    """Publish a simulated day, the demo city's or with --city another's, until it is stopped."""
     from cityos.bootstrap import simulate as process
 
-    process.run(logged())
+    if city is None:
+        process.run(logged())
+    else:
+        process.run_city(logged(), city)

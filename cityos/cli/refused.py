@@ -35,16 +35,32 @@ def dead_letters_replay(
     tenant: Tenant = None,
     ids: Ids = None,
     reason: Reason = "",
+    since: Annotated[str, typer.Option(help="Only what came since: 2026-11-22T00:00+09:00.")] = "",
+    until: Annotated[str, typer.Option(help="Only what came before this time.")] = "",
     again: Annotated[bool, typer.Option("--again", help="Also what was replayed before.")] = False,
     now: Annotated[
         bool, typer.Option("--now", help="Give readings without a time the time of now.")
+    ] = False,
+    clock_was_wrong: Annotated[
+        bool,
+        typer.Option(
+            "--clock-was-wrong",
+            help="This server's clock was wrong then: check times against the present one.",
+        ),
     ] = False,
 ) -> None:
     """Send what is mended through the broker once more; what is not stays where it is."""
     from cityos.bootstrap import dead_letters as process
 
     lines = process.replay(
-        settings(tenant=tenant), reason=reason, ids=ids or (), again=again, at_now=now
+        settings(tenant=tenant),
+        reason=reason,
+        ids=ids or (),
+        since=since,
+        until=until,
+        again=again,
+        at_now=now,
+        clock_was_wrong=clock_was_wrong,
     )
     say(lines)
 

@@ -4,7 +4,8 @@ A retained alert greets whoever subscribes later. A broker that restarts may hav
 that stands is published again after every new connection: orders in force, and cancellations, for
 a subscriber who was away when an order was lifted learns it from the retained Cancel. When the
 last message of a situation reaches its end of validity, order or Cancel, its topic is cleared:
-an order nobody renewed must not greet anybody.
+an order nobody renewed must not greet anybody. What stood before this process began may have
+been retained elsewhere by an earlier version: said again here, it is cleared there.
 
 What the channel does not take is tried again with the usual back-off, and the others go on.
 """
@@ -32,6 +33,10 @@ class RetainingChannel(AlertChannel, Protocol):
         """Keep nothing for the situation any more. Raises Unavailable; TooLarge."""
         ...
 
+    def clear_former(self, delivery: Delivery) -> None:
+        """Drop what an earlier version keeps for it elsewhere. Raises Unavailable."""
+        ...
+
 
 class RetainedAlerts:
     """What a ``DeliveryWorker`` does beside delivering, on a channel that retains.
@@ -52,9 +57,10 @@ class RetainedAlerts:
         self._clock = clock
         self._connections = connections
         self._said_on = 0
+        self._from_before: set[str] = set()
         self._swept_until = clock.now() - _LOOK_BACK
         self._swept_s = -_SWEEP_EVERY_S
-        self._to_say = _Duty(channel.deliver, self._standing)
+        self._to_say = _Duty(self._say_again, self._standing)
         self._to_withdraw = _Duty(channel.withdraw, self._expired)
 
     def tend(self) -> bool:
@@ -69,6 +75,8 @@ class RetainedAlerts:
         now_s = self._clock.monotonic_s()
         if connection != self._said_on:
             standing = self._standing()
+            if self._said_on == 0:
+                self._from_before = {delivery.alert.identifier for delivery in standing}
             self._outbox.retry_now(self._channel.name)
             self._to_say.owe(standing)
             self._said_on = connection
@@ -81,6 +89,12 @@ class RetainedAlerts:
         finally:
             self._to_withdraw.perform(now_s)
         return self._to_say.is_done and self._to_withdraw.is_done
+
+    def _say_again(self, delivery: Delivery) -> None:
+        self._channel.deliver(delivery)
+        if delivery.alert.identifier in self._from_before:
+            self._channel.clear_former(delivery)
+            self._from_before.remove(delivery.alert.identifier)
 
     def _standing(self) -> Sequence[Delivery]:
         return self._outbox.standing(self._channel.name, self._clock.now())

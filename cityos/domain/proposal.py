@@ -105,12 +105,22 @@ class Assessment:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Reassessment:
+    """A person took a decision back: what stands is assessed again, and proposed as it is then."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """An assessment before a person. ``id`` is opaque; ``revision`` counts within a situation.
 
     ``public_reason`` is what the alert gives as its reason where the assessment's own speaks to
-    the person who decides: in a renewal. None: the assessment's.
+    the person who decides: in a renewal. None: the assessment's. ``reassessment`` says that the
+    decision on it was taken back.
     """
 
     id: str
@@ -126,6 +136,7 @@ class Proposal:
     alert_identifier: str = ""
     public_reason: Name | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    reassessment: Reassessment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +196,7 @@ def issue(
         "sent": now,
         "message_type": _message_type(proposal.assessment.level, in_force),
         "references": () if in_force is None else (in_force.reference,),
-        "infos": (_info(proposal, occasion, now),),
+        "infos": (_info(proposal, occasion, in_force, now),),
         "note": "" if isinstance(occasion, Actual) else f"Exercise {occasion.run} / 訓練",
         "source": proposal.service,
     }
@@ -277,12 +288,14 @@ def _message_type(level: AlertLevel, in_force: Alert | None) -> MessageType:
     return MessageType.CANCEL if level is AlertLevel.NONE else MessageType.UPDATE
 
 
-def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
+def _info(
+    proposal: Proposal, occasion: Occasion, in_force: Alert | None, now: datetime
+) -> AlertInfo:
     assessment = proposal.assessment
     meaning = MEANINGS[assessment.level]
     drill = isinstance(occasion, Exercise)
     return AlertInfo(
-        event=_event(assessment),
+        event=_event(assessment, in_force),
         hazard=assessment.hazard,
         level=assessment.level,
         headline=_marked(assessment.headline, drill=drill),
@@ -300,8 +313,12 @@ def _info(proposal: Proposal, occasion: Occasion, now: datetime) -> AlertInfo:
     )
 
 
-def _event(assessment: Assessment) -> Name:
+def _event(assessment: Assessment, in_force: Alert | None) -> Name:
+    """What it is, in one line; a Cancel is called by the order that it ends."""
     hazard = HAZARD_NAMES[assessment.hazard]
+    if assessment.level is AlertLevel.NONE and in_force is not None:
+        lifted = _order(assessment.hazard, in_force.level)
+        return Name(f"{hazard.en}: lifted: {_small(lifted.en)}", f"{hazard.ja} {lifted.ja} 解除")
     order = _order(assessment.hazard, assessment.level)
     return Name(f"{hazard.en}: {order.en}", f"{hazard.ja} {order.ja}")
 

@@ -72,6 +72,11 @@ def alert(tenant: str, occasion: Occasion, service: str, key: str) -> str:
     return f"{alerts(tenant, occasion)}/{situation(service, key)}"
 
 
+def former_alert(tenant: str, occasion: Occasion, key: str) -> str:
+    """Return where they were retained before a situation had a topic of its own alone."""
+    return f"{alerts(tenant, occasion)}/{_UNSAFE.sub('-', key)}"
+
+
 def alerts(tenant: str, occasion: Occasion) -> str:
     if isinstance(occasion, Actual):
         return f"{ROOT}/{tenant}/alerts/actual"

@@ -18,6 +18,7 @@ import msgspec
 
 from cityos.domain import topic
 from cityos.errors import Unavailable
+from cityos.ingest.clock_watch import ClockWatch
 from cityos.ingest.metrics import IngestMetrics
 from cityos.ingest.refusals import Refusals
 from cityos.ports import Clock, DeadLetter, MessagePublisher
@@ -32,11 +33,18 @@ _LOOK_S: Final = 1.0
 class Feedback:
     """A bounded queue and one thread that publishes from it."""
 
-    def __init__(self, publisher: MessagePublisher, clock: Clock, metrics: IngestMetrics) -> None:
+    def __init__(
+        self,
+        publisher: MessagePublisher,
+        clock: Clock,
+        metrics: IngestMetrics,
+        clock_watch: ClockWatch,
+    ) -> None:
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics
         self._refusals = Refusals(clock)
+        self._clock_watch = clock_watch
         self._waiting: queue.Queue[DeadLetter | None] = queue.Queue(_WAITING)
         self._said: Counter[str] = Counter()
         self._second = 0
@@ -59,6 +67,7 @@ class Feedback:
     def tell(self, letters: Sequence[DeadLetter]) -> None:
         """Queue feedback for refused messages; never blocks."""
         self._refusals.count(letters)
+        self._clock_watch.count(letters)
         second = int(self._clock.monotonic_s())
         if second != self._second:
             self._second, self._said = second, Counter()
@@ -87,6 +96,7 @@ class Feedback:
     def _next(self) -> DeadLetter | None:
         while True:
             self._refusals.say()
+            self._clock_watch.look()
             with contextlib.suppress(queue.Empty):
                 return self._waiting.get(timeout=_LOOK_S)
 

@@ -47,6 +47,16 @@ class IngestMetrics:
             "cityos_broker_connected", "1 while connected to the broker", registry=registry
         )
         self.store_up = Gauge("cityos_store_up", "1 while the store answers", registry=registry)
+        self.clock_doubted = Gauge(
+            "cityos_clock_doubted",
+            "1 while this server's clock is, or may well be, wrong",
+            registry=registry,
+        )
+        self.other_nodes = Gauge(
+            "cityos_ingest_others",
+            "Other ingest processes that store into the same database now",
+            registry=registry,
+        )
         self.batch_messages = Histogram(
             "cityos_store_batch_messages",
             "Messages in one transaction",

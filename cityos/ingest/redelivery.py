@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cityos.domain.rejection import Reason
+from cityos.ingest.checks import NEWEST
 from cityos.ingest.pipeline import Numbered, Pipeline
-from cityos.ports import Clock, DeadLetter, DeadLetters, IngestBatch, MessagePublisher
+from cityos.ports import (
+    FIRST_RECEIPT,
+    Clock,
+    DeadLetter,
+    DeadLetters,
+    IngestBatch,
+    MessagePublisher,
+)
 
 NO_TIME: Final = (
     "without a time of its own: its values would be of the time of the replay, and --now says "
     "that this is right"
 )
 _PUBLISH_S: Final = 10.0
+_A_MOMENT: Final = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -55,10 +64,14 @@ class Redelivery:
         ids: Sequence[int] = (),
         again: bool = False,
         at_now: bool = False,
+        received: tuple[datetime, datetime] | None = None,
+        clock_was_wrong: bool = False,
     ) -> Redelivered:
         """Send what is mended, oldest first, and mark it as the broker has it.
 
-        ``again``: also what was replayed before; ``at_now``: also what has no time of its own.
+        ``again``: also what was replayed before; ``at_now``: also what has no time of its own;
+        ``received``: only what came from the first time until before the second;
+        ``clock_was_wrong``: what came then came at another time, nobody knows when.
 
         Raises:
             Unavailable: the broker or the store went away; what was sent is marked.
@@ -71,10 +84,13 @@ class Redelivery:
         ):
             last = page[-1].id
             for kept in page:
-                result.found.add(kept.id)
                 letter = kept.letter
+                if received and not received[0] <= letter.received_at < received[1]:
+                    continue
+                result.found.add(kept.id)
                 if letter.raw_id not in sent:
-                    hindrance = self._hindrance(letter, at_now=at_now)
+                    came_at = None if clock_was_wrong else self._came_at(letter)
+                    hindrance = self._hindrance(letter, came_at, at_now=at_now)
                     if hindrance:
                         result.left_out.setdefault(hindrance, []).append(kept.id)
                         continue
@@ -88,9 +104,16 @@ class Redelivery:
         self._publisher.publish(letter.topic, letter.payload, retain=False, timeout_s=_PUBLISH_S)
         self._letters.replayed(letter.raw_id, self._clock.now())
 
-    def _hindrance(self, letter: DeadLetter, *, at_now: bool) -> str:
+    def _came_at(self, letter: DeadLetter) -> datetime | None:
+        """When it came; None where the clock of then was certainly wrong."""
+        came_at = letter.received_at
+        return came_at if FIRST_RECEIPT <= came_at <= self._clock.now() + NEWEST else None
+
+    def _hindrance(self, letter: DeadLetter, came_at: datetime | None, *, at_now: bool) -> str:
         """Why this letter is not sent; empty: it is."""
-        then = self._prepared(letter, letter.received_at)
+        now = self._clock.now()
+        # all that is sure of one that came at an unknown time is that it is here
+        then = self._prepared(letter, came_at or now - _A_MOMENT)
         for refused in then.dead_letters:
             if (
                 (refused.path, refused.reason) == (letter.path, letter.reason)
@@ -99,7 +122,7 @@ class Redelivery:
                 or not (then.values or then.alerts)
             ):
                 return f"still refused: {refused.reason}: {refused.detail}"
-        if not at_now and _said(then) != _said(self._prepared(letter, self._clock.now())):
+        if not at_now and _said(then) != _said(self._prepared(letter, now)):
             return NO_TIME
         return ""
 

@@ -102,14 +102,15 @@ def load(folder: Path) -> City:
         table = None
     if table is None:  # every URN needs the tenant's id
         faults.refuse()
-    entities = _Entities(table, faults).read(folder / "entities")
+    entities = _Entities(table, faults)
+    entities.read(folder / "entities")
     devices = list(_devices(folder / "devices.csv", table.id, entities, faults))
     if scenario is not None:
-        _check_scenario(scenario, table.id, entities, faults)
+        _check_scenario(scenario, table.id, entities)
     faults.refuse_if_any()
     return City(
         tenant=_tenant(table),
-        entities=tuple(entities.values()),
+        entities=tuple(entities.found.values()),
         devices=tuple(devices),
         scenario=scenario or Scenario(),
     )
@@ -146,49 +147,64 @@ def _tenant(table: _CityTable) -> Tenant:
 
 
 class _Entities:
-    """Reads the entity tables of one folder."""
+    """The entities of one folder, ``found`` by id.
+
+    A table of which a row was left out is incomplete: what names its things is not judged.
+    """
 
     def __init__(self, table: _CityTable, faults: Faults) -> None:
+        self.found: dict[str, Entity] = {}
+        self._incomplete: set[str] = set()
         self._table = table
         self._faults = faults
         self._places: dict[str, str] = {}
         self._references: list[tuple[str, str, str]] = []
 
-    def read(self, folder: Path) -> dict[str, Entity]:
-        """Return the entities by id."""
-        found: dict[str, Entity] = {}
+    def read(self, folder: Path) -> None:
+        """Read every table, then look for the things that rows name."""
         for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-            for row in self._rows(path):
-                entity = self._entity(path.stem, row)
+            left_out = Faults()
+            for row in self._rows(path, left_out):
+                entity = self._entity(path.stem, row, left_out)
                 if entity is None:
                     continue
-                if entity.id in found:
+                if entity.id in self.found:
                     self._faults.add(row.place, f"id is there already: {self._places[entity.id]}")
-                found[entity.id] = entity
+                self.found[entity.id] = entity
                 self._places[entity.id] = row.place
-        if not found:
+            if left_out:
+                self._incomplete.add(path.stem)
+                self._faults.include(left_out)
+        if not (self.found or self._incomplete):
             self._faults.add("entities", "no entity table was found (entities/<Type>.csv)")
         for place, column, target in self._references:
-            if target not in found:
-                self._faults.add(place, f"{column}: no entity {target} in this folder")
-        return found
+            self.require(target, place, f"{column}: no entity {target} in this folder")
 
-    def _rows(self, path: Path) -> Iterator[Row]:
+    def require(self, target: str, place: str, fault: str) -> None:
+        """Add the fault where there is no such entity, unless its table is incomplete."""
+        if target in self.found:
+            return
+        if any(target.startswith(urn(self._table.id, f"{kind}:")) for kind in self._incomplete):
+            self._faults.follow()
+        else:
+            self._faults.add(place, fault)
+
+    def _rows(self, path: Path, left_out: Faults) -> Iterator[Row]:
         if path.suffix not in {".csv", ".geojson"}:
             return
         if not _TYPE.fullmatch(path.stem):
-            self._faults.add(path.name, "the file's name must be an entity type: WaterLevelGauge")
+            left_out.add(path.name, "the file's name must be an entity type: WaterLevelGauge")
             return
-        yield from (csv_rows if path.suffix == ".csv" else geojson_rows)(path, self._faults)
+        yield from (csv_rows if path.suffix == ".csv" else geojson_rows)(path, left_out)
 
-    def _entity(self, kind: str, row: Row) -> Entity | None:
+    def _entity(self, kind: str, row: Row, left_out: Faults) -> Entity | None:
         cells, place = row.cells, row.place
         missing = [name for name in ("id", "name_en", "name_ja") if name not in cells]
         if missing:
-            self._faults.add(place, f"{', '.join(missing)} must not be empty")
+            left_out.add(place, f"{', '.join(missing)} must not be empty")
             return None
         if not _LOCAL_ID.fullmatch(str(cells["id"])):
-            self._faults.add(place, f"id {cells['id']!r} must be of A-Z a-z 0-9 _ . -")
+            left_out.add(place, f"id {cells['id']!r} must be of A-Z a-z 0-9 _ . -")
             return None
         return Entity(
             id=urn(self._table.id, f"{kind}:{cells['id']}"),
@@ -249,9 +265,7 @@ class _Entities:
             self._faults.add(place, "hazards: an evacuation site is designated for at least one")
 
 
-def _devices(
-    path: Path, tenant: str, entities: Mapping[str, Entity], faults: Faults
-) -> Iterator[Device]:
+def _devices(path: Path, tenant: str, entities: _Entities, faults: Faults) -> Iterator[Device]:
     if not path.is_file():
         faults.add(path.name, "the file is missing")
         return
@@ -282,8 +296,8 @@ def _devices(
         except (InvalidRequest, ValueError) as error:
             faults.add(row.place, str(error))
             continue
-        for entity in {device.entity, *device.entities.values()} - entities.keys():
-            faults.add(row.place, f"entity: no entity {entity} in this folder")
+        for entity in dict.fromkeys((device.entity, *device.entities.values())):
+            entities.require(entity, row.place, f"entity: no entity {entity} in this folder")
         yield device
 
 
@@ -307,16 +321,14 @@ def _yes_or_no(cell: str) -> bool:
     return cell == "yes"
 
 
-def _check_scenario(
-    scenario: Scenario, tenant: str, entities: Mapping[str, Entity], faults: Faults
-) -> None:
+def _check_scenario(scenario: Scenario, tenant: str, entities: _Entities) -> None:
     for kind, names in (
         ("WaterLevelGauge", scenario.rivers),
         ("Building", scenario.buildings),
     ):
         for name in names:
-            if urn(tenant, f"{kind}:{name}") not in entities:
-                faults.add("simulation.toml", f"there is no {kind} {name!r} in entities/")
+            fault = f"there is no {kind} {name!r} in entities/"
+            entities.require(urn(tenant, f"{kind}:{name}"), "simulation.toml", fault)
 
 
 def _toml(path: Path, kind: type[T], faults: Faults, *, required: bool) -> T | None:

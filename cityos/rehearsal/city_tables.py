@@ -38,6 +38,7 @@ _EXAMPLES: Final = (
     "danger_level_m",
     "overflow_level_m",
     "hold_min",
+    "expected_interval_min",
     "river_en",
     "river_ja",
     "address_en",
@@ -46,6 +47,10 @@ _EXAMPLES: Final = (
     *sorted(_PLAIN_TEXT),
     *sorted(REFERENCES),
 )
+
+
+_LIKE: Final = 0.75
+"""``danger_lvl_m`` is that like ``danger_level_m``; heights, lengths and areas are less so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +63,53 @@ class Row:
 
 
 class Faults:
-    """Gathers what is wrong, so that one run names everything that has to be mended."""
+    """Gathers what is wrong, so that one run names everything that has to be mended.
+
+    What is wrong in the same way at many places is said once, and what only follows from a
+    fault is counted: the cause must not be buried.
+    """
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._found: dict[tuple[str, str], list[str]] = {}
+        self._following = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
 
     def add(self, place: str, what: str) -> None:
-        self._found.append(f"{place}: {what}")
+        file = re.split(r"[:,]", place, maxsplit=1)[0]
+        self._found.setdefault((file, what), []).append(place)
+
+    def follow(self) -> None:
+        """Count a fault that may be gone once the others are mended."""
+        self._following += 1
+
+    def include(self, others: Faults) -> None:
+        """Gather those, too."""
+        for (_, what), places in others._found.items():
+            for place in places:
+                self.add(place, what)
 
     def refuse_if_any(self) -> None:
         """Raise InvalidRequest if something is wrong."""
-        if self._found:
+        if self:
             self.refuse()
 
     def refuse(self) -> NoReturn:
         """Raise InvalidRequest with the first 20 faults, one a line."""
-        shown = self._found[:_MAX_FAULTS]
-        hidden = len(self._found) - len(shown)
-        if hidden:
+        lines = [
+            f"{places[0]}: {what}" + (f" (and in {more} more places)" if more else "")
+            for (_, what), places in self._found.items()
+            for more in [len(places) - 1]
+        ]
+        shown, hidden = lines[:_MAX_FAULTS], len(lines) - _MAX_FAULTS
+        if hidden > 0:
             shown.append(f"and {hidden} more")
+        if self._following:
+            shown.append(
+                f"not shown: {self._following} that may be right once these are mended, for they"
+                " name rows that could not be read"
+            )
         raise InvalidRequest("\n".join(shown), parameter=shown[0].split(":", 1)[0])
 
 
@@ -234,16 +267,17 @@ def _header_is_good(
     path: Path, header: Sequence[str], allowed: Sequence[str], faults: Faults, *, place: str = ""
 ) -> bool:
     place = place or f"{path.name}:1"
-    good = True
+    good, meant = True, set[str]()
     for name in header:
         if (name in allowed) if allowed else _is_entity_column(name):
             continue
         near = difflib.get_close_matches(name, allowed or _EXAMPLES, n=1)
+        meant.update(near)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         faults.add(place, f"unknown column {name!r}{hint}")
         good = False
     for name in allowed[:1] or ("id", "name_en", "name_ja"):
-        if name not in header:
+        if name not in header and name not in meant:
             faults.add(place, f"the column {name!r} is missing")
             good = False
     if len(set(header)) != len(header):
@@ -257,9 +291,14 @@ def _is_entity_column(name: str) -> bool:
     return (
         name in _EXAMPLES
         or _TEXT.fullmatch(name) is not None
-        or (_NUMBER.fullmatch(name) is not None and "_level_" not in name)
+        or (_NUMBER.fullmatch(name) is not None and not _is_like_a_threshold(name))
         or _RAIN_LEVEL.fullmatch(name) is not None
     )
+
+
+def _is_like_a_threshold(name: str) -> bool:
+    known = [one for one in _EXAMPLES if _NUMBER.fullmatch(one)]
+    return "_level_" in name or bool(difflib.get_close_matches(name, known, n=1, cutoff=_LIKE))
 
 
 def _hazards(cell: Any) -> list[str]:  # noqa: ANN401

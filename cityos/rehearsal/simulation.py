@@ -76,6 +76,11 @@ def simulate(
         yield Emission(at, source.device, source.encode(source.sensor(at, storm_h), at))
 
 
+def simulated_devices(city: City) -> list[Device]:
+    """Return those of the city's devices that speak in its simulated day."""
+    return [source.device for source in _sources(city, city.scenario.seed, pace=1.0)]
+
+
 def _sources(city: City, seed: int, pace: float) -> list[_Source]:
     center = _center(city)
     storm = Storm(city.scenario.storm, center, seed)

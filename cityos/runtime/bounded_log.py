@@ -46,6 +46,11 @@ class BoundedLog:
         )
         self._thread.start()
 
+    def append(self, line: bytes) -> None:
+        """Write a line of our own. What cannot be written is lost."""
+        with suppress(OSError), self._rotated(self._opened()) as file:
+            file.write(line)
+
     def close(self, timeout_s: float = 2.0) -> None:
         """Wait for the last lines of a child that has ended."""
         if self._thread is not None:

@@ -23,13 +23,18 @@ _QUIET: Final = {
 
 
 def configure(*, form: Literal["auto", "json", "console"], level: str) -> None:
-    """Set up logging of this process, to its standard error."""
+    """Set up logging of this process, to its standard error.
+
+    Machines get the time in UTC, a person that of this machine with its offset.
+    """
     coloured = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S%z", utc=False)
+        if coloured
+        else structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
     renderers: list[Processor] = (

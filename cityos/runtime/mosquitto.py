@@ -51,7 +51,7 @@ log_dest stderr
 log_type error
 log_type warning
 log_type notice
-log_timestamp_format %Y-%m-%dT%H:%M:%S
+log_timestamp_format %Y-%m-%dT%H:%M:%SZ
 """
 
 

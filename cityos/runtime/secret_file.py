@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 _BYTES: Final = 24
-_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
 
 class SecretFile:
@@ -48,7 +47,7 @@ class SecretFile:
     def _alone(self) -> Iterator[None]:
         """One at a time: of two that write, the later would lose what the other has just made."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path.with_name(f".{self._path.name}.lock"), _LOCK_FLAGS, 0o600)
+        descriptor = self._open(f".{self._path.name}.lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -65,9 +64,18 @@ class SecretFile:
     def _write(self, known: dict[str, str]) -> None:
         draft = self._path.with_name(f".{self._path.name}.new")
         draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = self._open(draft.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(known, file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
+
+    def _open(self, name: str, flags: int) -> int:
+        """Open a file that the folder's owner can open again, also where a command ran as root."""
+        path = self._path.with_name(name)
+        descriptor = os.open(path, flags, 0o600)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor

@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from cityos.errors import InvalidRequest, SetupFailed, TookTooLong, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_DISK_FULL: Final = "the database's disk is full: make room on it"
 _DEADLINES: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 8000,  # milliseconds
@@ -78,7 +79,7 @@ class Database:
         """Yield a connection in a transaction.
 
         Raises:
-            Unavailable: the server does not answer in time, or goes away.
+            Unavailable: the server does not answer in time, goes away, or its disk is full.
             TookTooLong: a statement was not finished in its time.
         """
         connection = None
@@ -89,6 +90,8 @@ class Database:
             raise Unavailable("the database does not answer") from error
         except psycopg.errors.QueryCanceled as error:
             raise TookTooLong("the database did not finish in time") from error
+        except psycopg.errors.DiskFull as error:
+            raise Unavailable(_DISK_FULL) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if connection is not None and connection.broken:
                 self._pool.drain()  # its neighbours went the same way: a restart ends them all
@@ -134,7 +137,7 @@ def migrate(
 
     Raises:
         InvalidRequest: there is no such revision.
-        SetupFailed: the server's TimescaleDB is too old.
+        SetupFailed: the server's TimescaleDB is too old, or its disk is full.
         Unavailable: the server does not answer.
     """
     # here, not above: it brings 21 MB into every process, and one command needs it
@@ -153,3 +156,5 @@ def migrate(
     except CommandError as error:
         message = f"there is no way to the schema {revision!r}: {error}"
         raise InvalidRequest(message) from error
+    except psycopg.errors.DiskFull as error:
+        raise SetupFailed(_DISK_FULL) from error

@@ -17,19 +17,25 @@ from cityos.storage.queries import CORRECT_ANY_NUMBER, Query
 
 SLICE: Final = 5_000
 
+# What a clock that had lost its time has stamped is not old: it waits until it is replayed.
 DEAD_LETTERS: Final[Query] = """
-DELETE FROM dead_letter WHERE id IN (SELECT id FROM dead_letter WHERE received_at < %s LIMIT %s)
+DELETE FROM dead_letter WHERE id IN (
+    SELECT id FROM dead_letter
+    WHERE received_at < %(before)s
+      AND (received_at >= %(first)s OR replayed_at < %(before)s) LIMIT %(slice)s)
 """
 FAILED_EVENTS: Final[Query] = """
-DELETE FROM event WHERE id IN (SELECT id FROM event WHERE failed_at < %s LIMIT %s)
+DELETE FROM event WHERE id IN (
+    SELECT id FROM event WHERE failed_at < %(before)s LIMIT %(slice)s)
 """
 DELIVERIES: Final[Query] = """
-DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE delivered_at < %s LIMIT %s)
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox WHERE delivered_at < %(before)s LIMIT %(slice)s)
 """
 # Never updated, so that a row stays where it was found.
 CORRECTIONS: Final[Query] = """
 DELETE FROM correction WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM correction WHERE observed_at < %s LIMIT %s))
+    SELECT ctid FROM correction WHERE observed_at < %(before)s LIMIT %(slice)s))
 """
 
 # A row of latest says that there may be values: it goes last, so a run that is interrupted half

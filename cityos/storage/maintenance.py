@@ -11,7 +11,8 @@ The rule of every table that grows:
 - exercises (datasets ``urn:cityos:exercise:...``): 30 days after the newest value of an exercise
   was received, its values, corrections, hours and rows of ``latest`` go. A practice city has its
   values in the default dataset: they are kept like all others.
-- ``dead_letter``, and events that failed: 90 days. An event that waits is kept until it is done.
+- ``dead_letter``, and events that failed: 90 days. One that a clock without its time has stamped:
+  until it is replayed, and as long. An event that waits is kept until it is done.
 - ``outbox``: 400 days after delivery. What is not delivered is kept until it is.
 - ``alert``, ``proposal``, ``situation``: for ever, exercises too: the record of decisions.
 - ``series``, ``origin``, ``latest`` (but for exercises), ``ingest_node`` and the registry: for
@@ -39,7 +40,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from cityos.errors import Unavailable
-from cityos.ports import Clock
+from cityos.ports import FIRST_RECEIPT, Clock
 from cityos.storage import expiry
 from cityos.storage.database import Database
 from cityos.storage.queries import Query
@@ -198,5 +199,6 @@ def _due_hours(settled: datetime, connection: Connection[TupleRow]) -> list[date
 
 def _delete_slice(statement: Query, before: datetime, connection: Connection[TupleRow]) -> bool:
     """Delete a slice; return whether there may be more."""
-    deleted = connection.execute(statement, (before, expiry.SLICE)).rowcount
+    parameters = {"before": before, "slice": expiry.SLICE, "first": FIRST_RECEIPT}
+    deleted = connection.execute(statement, parameters).rowcount
     return deleted == expiry.SLICE

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-from uuid import uuid4
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from cityos.domain.alert import ActualAlert, Alert, ExerciseAlert, MessageType
+from cityos.domain.alert import Alert, MessageType
 from cityos.domain.alert_level import AlertLevel
-from cityos.domain.occasion import Actual, Exercise
-from cityos.domain.proposal import Issuer, Proposal, ProposalState, cancellation, issue
-from cityos.errors import Conflict, NotFound
-from cityos.storage import news, situations
+from cityos.domain.occasion import Exercise
+from cityos.domain.proposal import Issuer, Proposal, ProposalState
+from cityos.errors import Conflict
+from cityos.ports import ExerciseEnd, OpenExercise
+from cityos.storage import exercises, issuing, reassessment, situations
 from cityos.storage.database import Database
-from cityos.storage.documents import encode
+from cityos.storage.issuing import alert_in_chain, expiry
 from cityos.storage.lane import alert_of
 from cityos.storage.situations import (
     PROPOSAL_COLUMNS,
@@ -27,24 +26,17 @@ from cityos.storage.situations import (
     proposal_of,
 )
 
-_PROPOSALS: Final = f"""
-SELECT {PROPOSAL_COLUMNS} FROM proposal
+_OF_PROPOSALS: Final = f"""
+SELECT {PROPOSAL_COLUMNS} FROM proposal p
 WHERE tenant_id = %(tenant)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(created_at)s::timestamptz IS NULL
        OR (created_at, revision, id) < (%(created_at)s, %(revision)s, %(id)s))
-ORDER BY created_at DESC, revision DESC, id DESC LIMIT %(limit)s
 """  # noqa: S608 - the columns are a constant
-_PROPOSAL: Final = f"""
-SELECT {PROPOSAL_COLUMNS} FROM proposal WHERE (tenant_id, id) = (%s, %s)
-"""  # noqa: S608 - the columns are a constant
-_LOCK_PROPOSAL: Final = f"{_PROPOSAL} FOR UPDATE"
-_DECIDE: Final = """
-UPDATE proposal SET state = %s, decided_at = %s, decided_by = %s, decision_note = %s,
-                    alert_identifier = %s
-WHERE (tenant_id, id) = (%s, %s)
-"""
+_NEWEST_FIRST: Final = "ORDER BY created_at DESC, revision DESC, id DESC LIMIT %(limit)s"
+_PROPOSALS: Final = f"{_OF_PROPOSALS} {_NEWEST_FIRST}"
+_REASSESSABLE: Final = f"{_OF_PROPOSALS} AND {reassessment.POSSIBLE} {_NEWEST_FIRST}"
 _ALERTS: Final = """
 SELECT status, document::text FROM alert
 WHERE tenant_id = %(tenant)s AND status = %(status)s
@@ -62,9 +54,6 @@ SELECT status, document::text FROM alert WHERE (tenant_id, identifier) = (%s, %s
   AND status IN ('Actual', 'Exercise')
 ORDER BY status, created_at DESC LIMIT 1
 """
-_IN_FORCE: Final = """
-SELECT document::text FROM alert WHERE (tenant_id, status, run, identifier) = (%s, %s, %s, %s)
-"""
 _ISSUED: Final = """
 SELECT status, run, ours, source, situation, message_type, sender FROM alert
 WHERE (tenant_id, identifier) = (%s, %s) AND status IN ('Actual', 'Exercise')
@@ -75,25 +64,12 @@ SELECT identifier, message_type FROM alert
 WHERE (tenant_id, status, run, supersedes) = (%s, %s, %s, %s) AND ours
   AND superseded_at IS NULL
 """
-_INSERT_ALERT: Final = """
-INSERT INTO alert (tenant_id, identifier, status, run, sender, sent, message_type, ours, source,
-                   level, situation, supersedes, valid_until, document)
-VALUES (%s, %s, %s, %s, %s, %s, %s, true, %s, %s, %s, %s, %s, %s)
-"""
-_SUPERSEDE_ALERTS: Final = """
-UPDATE alert SET superseded_at = %s
-WHERE (tenant_id, status, run, supersedes) = (%s, %s, %s, %s) AND ours
-  AND superseded_at IS NULL AND identifier <> %s
-"""
-_OUTBOX: Final = """
-INSERT INTO outbox (tenant_id, status, run, identifier, channel, situation, next_at, created_at)
-SELECT %s, %s, %s, %s, channel, %s, %s, %s FROM unnest(%s::text[]) channel
-"""
 _WHY_NOT: Final = {
     ProposalState.APPROVED: "it was approved already",
     ProposalState.REJECTED: "it was rejected already",
     ProposalState.SUPERSEDED: "a newer assessment of the situation has taken its place",
 }
+_EXERCISE_ENDED: Final = "its exercise was ended"
 
 
 class PostgresOrderBook:
@@ -109,6 +85,7 @@ class PostgresOrderBook:
         *,
         state: ProposalState | None = None,
         status: str | None = None,
+        reassessable_at: datetime | None = None,
         before: tuple[datetime, int, str] | None = None,
         limit: int = 100,
     ) -> Sequence[Proposal]:
@@ -117,35 +94,33 @@ class PostgresOrderBook:
             "tenant": tenant,
             "state": None if state is None else state.value,
             "status": status,
+            "at": reassessable_at,
             "created_at": created_at,
             "revision": revision,
             "id": last,
             "limit": limit,
         }
+        query = _PROPOSALS if reassessable_at is None else _REASSESSABLE
         with self._database.connection() as connection:
-            return [proposal_of(row) for row in connection.execute(_PROPOSALS, values)]
+            return [proposal_of(row) for row in connection.execute(query, values)]
 
     def proposal(self, tenant: str, proposal_id: str) -> Proposal:
         with self._database.connection() as connection:
-            return _found(connection, _PROPOSAL, tenant, proposal_id)
+            return situations.proposal(connection, tenant, proposal_id)
 
     def approve(
         self, tenant: str, proposal_id: str, *, issuer: Issuer, by: str, note: str, now: datetime
     ) -> Alert:
         with self._database.connection() as connection:
             proposal, key, in_force = _decidable(connection, tenant, proposal_id)
-            alert = _issued(tenant, proposal, in_force, issuer, now)
-            self._publish(connection, key, alert, now)
+            alert = issuing.issued(tenant, proposal, in_force, issuer, now)
+            issuing.publish(connection, key, alert, now, channels=self._channels)
             if alert.message_type is MessageType.CANCEL:
                 situations.close(connection, key)
             else:
                 situations.put_in_force(connection, key, alert.identifier)
-            _decide(
-                connection,
-                tenant,
-                proposal_id,
-                (ProposalState.APPROVED, now, by, note, alert.identifier),
-            )
+            decision = (ProposalState.APPROVED, now, by, note, alert.identifier)
+            issuing.decide(connection, tenant, proposal_id, decision)
             return alert
 
     def reject(
@@ -154,8 +129,16 @@ class PostgresOrderBook:
         """The situation keeps its assessed level: the service does not ask again for the same."""
         with self._database.connection() as connection:
             _decidable(connection, tenant, proposal_id)
-            _decide(connection, tenant, proposal_id, (ProposalState.REJECTED, now, by, note, None))
-            return _found(connection, _PROPOSAL, tenant, proposal_id)
+            decision = (ProposalState.REJECTED, now, by, note, None)
+            issuing.decide(connection, tenant, proposal_id, decision)
+            return situations.proposal(connection, tenant, proposal_id)
+
+    def reassess(
+        self, tenant: str, proposal_id: str, *, by: str, reason: str, now: datetime
+    ) -> Proposal:
+        with self._database.connection() as connection:
+            reassessment.ask(connection, tenant, proposal_id, by=by, reason=reason, now=now)
+            return situations.proposal(connection, tenant, proposal_id)
 
     def cancel(
         self, tenant: str, identifier: str, *, issuer: Issuer, by: str, reason: str, now: datetime
@@ -163,25 +146,54 @@ class PostgresOrderBook:
         """The situation stays as it was assessed, for the service to measure a rise against."""
         with self._database.connection() as connection:
             key, known, in_force = _endable(connection, tenant, identifier, now)
-            proposal = cancellation(
-                in_force,
-                key.key,
-                issuer,
-                proposal_id=secrets.token_urlsafe(12),
-                revision=situations.next_revision(connection, key),
-                now=now,
-            )
             situations.supersede_pending(connection, key, now, up_to=in_force.level)
-            situations.insert(connection, key, proposal, ends=in_force.identifier)
-            alert = _issued(tenant, proposal, in_force, issuer, now)
-            self._publish(connection, key, alert, now)
+            alert = issuing.end(
+                connection,
+                key,
+                in_force,
+                issuer=issuer,
+                by=by,
+                reason=reason,
+                now=now,
+                channels=self._channels,
+            )
             if known.level == AlertLevel.NONE:
                 situations.close(connection, key)
             else:
                 situations.put_in_force(connection, key, None)
-            decision = (ProposalState.APPROVED, now, by, reason, alert.identifier)
-            _decide(connection, tenant, proposal.id, decision)
             return alert
+
+    def open_exercises(self, tenant: str, now: datetime) -> Sequence[OpenExercise]:
+        with self._database.connection() as connection:
+            return exercises.under_way(connection, tenant, now)
+
+    def end_exercise(
+        self,
+        tenant: str,
+        exercise: Exercise,
+        *,
+        issuer: Issuer,
+        by: str,
+        reason: str,
+        now: datetime,
+    ) -> ExerciseEnd:
+        """A transaction for each situation: a lock on one is never held for another's sake."""
+        with self._database.connection() as connection:
+            keys = exercises.situations_of(connection, tenant, exercise)
+        end = ExerciseEnd(exercise, 0, ())
+        for key in keys:
+            with self._database.connection() as connection:
+                superseded, cancels = exercises.end_one(
+                    connection,
+                    key,
+                    issuer=issuer,
+                    by=by,
+                    reason=reason,
+                    now=now,
+                    channels=self._channels,
+                )
+            end = ExerciseEnd(exercise, end.superseded + superseded, (*end.cancels, *cancels))
+        return end
 
     def alerts(
         self,
@@ -210,58 +222,7 @@ class PostgresOrderBook:
 
     def alert(self, tenant: str, identifier: str) -> Alert:
         with self._database.connection() as connection:
-            return alert_of(*_row(connection, _ALERT, tenant, identifier, "alert"))
-
-    def _publish(
-        self, connection: Connection[TupleRow], key: SituationKey, alert: Alert, now: datetime
-    ) -> None:
-        """Write the alert in place of the one before it, and put it in the outbox."""
-        lane = key[:3]
-        chain = _chain(key)
-        expires = [info.expires for info in alert.infos if info.expires is not None]
-        connection.execute(
-            _INSERT_ALERT,
-            (
-                key.tenant,
-                alert.identifier,
-                key.status,
-                key.run,
-                alert.sender,
-                alert.sent,
-                alert.message_type.value,
-                alert.source,
-                int(alert.level),
-                key.key,
-                chain,
-                max(expires, default=None),
-                encode(alert),
-            ),
-        )
-        connection.execute(_SUPERSEDE_ALERTS, (alert.sent, *lane, chain, alert.identifier))
-        connection.execute(_OUTBOX, (*lane, alert.identifier, key.key, now, now, self._channels))
-        news.ring(connection, news.DELIVERY)
-
-
-def _row(
-    connection: Connection[TupleRow], query: str, tenant: str, identifier: str, kind: str
-) -> TupleRow:
-    """Return the row of an identifier that may be anything: with NUL in it, it names nothing.
-
-    Raises NotFound.
-    """
-    row = None
-    if "\0" not in identifier:
-        row = connection.execute(query, (tenant, identifier)).fetchone()
-    if row is None:
-        message = f"no {kind} {identifier!r} in this city"
-        raise NotFound(message)
-    return row
-
-
-def _found(
-    connection: Connection[TupleRow], query: str, tenant: str, proposal_id: str
-) -> Proposal:
-    return proposal_of(_row(connection, query, tenant, proposal_id, "proposal"))
+            return alert_of(*situations.named(connection, _ALERT, tenant, identifier, "alert"))
 
 
 def _decidable(
@@ -271,20 +232,16 @@ def _decidable(
 
     Raises NotFound; Conflict.
     """
-    seen = _found(connection, _PROPOSAL, tenant, proposal_id)
-    occasion = seen.occasion
-    key = SituationKey(
-        tenant, occasion.status, occasion.run, seen.service, seen.assessment.situation
-    )
-    situation = situations.lock(connection, key)
-    proposal = _found(connection, _LOCK_PROPOSAL, tenant, proposal_id)
+    proposal, key, situation = situations.lock_proposal(connection, tenant, proposal_id)
     if proposal.state is not ProposalState.PENDING or situation is None:
         why = _WHY_NOT.get(proposal.state, "its situation is closed")
+        if proposal.state is ProposalState.SUPERSEDED and proposal.decided_by:
+            why = _EXERCISE_ENDED
         message = f"the proposal cannot be decided: {why}"
         raise Conflict(message)
     if situation.in_force is None:
         return proposal, key, None
-    return proposal, key, _in_force(connection, key, situation.in_force)
+    return proposal, key, alert_in_chain(connection, key, situation.in_force)
 
 
 def _endable(
@@ -294,7 +251,7 @@ def _endable(
 
     Raises NotFound; Conflict.
     """
-    row = _row(connection, _ISSUED, tenant, identifier, "alert")
+    row = situations.named(connection, _ISSUED, tenant, identifier, "alert")
     status, run, ours, service, situation, message_type, sender = row
     if not ours:
         message = f"only its sender, {sender}, can cancel this alert"
@@ -305,8 +262,8 @@ def _endable(
     known = situations.lock(connection, key)
     if known is None or known.in_force != identifier:
         raise Conflict(_what_followed(connection, key))
-    alert = _in_force(connection, key, identifier)
-    expires = max((info.expires for info in alert.infos if info.expires), default=None)
+    alert = alert_in_chain(connection, key, identifier)
+    expires = expiry(alert)
     if expires is not None and expires <= now:
         message = f"the order is not in force any more: it expired at {expires.isoformat()}"
         raise Conflict(message)
@@ -314,47 +271,8 @@ def _endable(
 
 
 def _what_followed(connection: Connection[TupleRow], key: SituationKey) -> str:
-    row = connection.execute(_LAST, (*key[:3], _chain(key))).fetchone()
+    row = connection.execute(_LAST, (*key[:3], issuing.chain(key))).fetchone()
     last, message_type = row or ("", MessageType.CANCEL)
     if message_type == MessageType.CANCEL:
         return f"the order was ended already, by the Cancel {last}"
     return f"the order is not in force any more: {last} has taken its place"
-
-
-def _in_force(connection: Connection[TupleRow], key: SituationKey, identifier: str) -> Alert:
-    row = connection.execute(_IN_FORCE, (*key[:3], identifier)).fetchone()
-    assert row is not None  # noqa: S101 - the situation's foreign key holds it
-    return alert_of(key.status, row[0])
-
-
-def _chain(key: SituationKey) -> str:
-    """The key that all messages of one situation share."""
-    return f"{key.service}/{key.key}"
-
-
-def _issued(
-    tenant: str, proposal: Proposal, in_force: Alert | None, issuer: Issuer, now: datetime
-) -> Alert:
-    """Return the next message of the chain; it is never older than the one it refers to."""
-    identifier = f"urn:cityos:{tenant}:{uuid4()}"
-    sent = now if in_force is None else max(now, in_force.sent + timedelta(microseconds=1))
-    try:
-        match proposal.occasion, in_force:
-            case Actual() as actual, (ActualAlert() | None) as standing:
-                return issue(proposal, actual, standing, issuer, identifier, sent)
-            case Exercise() as exercise, (ExerciseAlert() | None) as standing:
-                return issue(proposal, exercise, standing, issuer, identifier, sent)
-    except ValueError as error:
-        message = f"the proposal cannot be carried out: {error}"
-        raise Conflict(message) from error
-    raise Conflict("an exercise and an actual alert cannot follow each other")
-
-
-def _decide(
-    connection: Connection[TupleRow],
-    tenant: str,
-    proposal_id: str,
-    decision: tuple[ProposalState, datetime, str, str, str | None],
-) -> None:
-    state, *rest = decision
-    connection.execute(_DECIDE, (state.value, *rest, tenant, proposal_id))

@@ -6,9 +6,13 @@ from typing import Final, LiteralString, TypeAlias
 
 Query: TypeAlias = LiteralString
 
-REGISTER_NODE: Final[Query] = (
-    "INSERT INTO ingest_node (spool) VALUES (%s) ON CONFLICT (spool) DO NOTHING"
-)
+# The condition is there because a conflict costs a number, too, and there are 32,767.
+REGISTER_NODE: Final[Query] = """
+INSERT INTO ingest_node (spool)
+SELECT k.spool FROM (VALUES (%s::uuid)) k (spool)
+WHERE NOT EXISTS (SELECT FROM ingest_node n WHERE n.spool = k.spool)
+ON CONFLICT (spool) DO NOTHING
+"""
 NODE: Final[Query] = "SELECT id, stored_up_to FROM ingest_node WHERE spool = %s"
 STORED_UP_TO: Final[Query] = (
     "UPDATE ingest_node SET stored_up_to = %s WHERE id = %s AND stored_up_to < %s"

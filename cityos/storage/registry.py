@@ -26,6 +26,9 @@ INSERT INTO tenant (id, name_en, name_ja, practice, attributes) VALUES (%s, %s, 
 ON CONFLICT (id) DO UPDATE SET name_en = excluded.name_en, name_ja = excluded.name_ja,
     practice = excluded.practice, attributes = excluded.attributes
 """
+_SET_TIME_LAPSE: Final[LiteralString] = """
+UPDATE tenant SET attributes = (attributes - 'time_lapse') || %s WHERE id = %s AND practice
+"""
 _PRACTICE: Final[LiteralString] = "SELECT practice FROM tenant WHERE id = %s FOR UPDATE"
 # What was refused in a rehearsal must never be sent again in earnest, nor the other way round.
 _CLOSE_DEAD_LETTERS: Final[LiteralString] = """
@@ -99,6 +102,13 @@ class PostgresRegistry:
             connection.execute(_PUT_TENANT, row)
             if was is not None and was[0] != tenant.practice:
                 _switch(connection, tenant)
+            _tell(connection)
+
+    def set_time_lapse(self, tenant: str, hours: float | None) -> None:
+        """Note how many hours of a practice city's rivers pass in one; None: they are real."""
+        lapse = {} if hours is None else {"time_lapse": hours}
+        with self._database.connection() as connection:
+            connection.execute(_SET_TIME_LAPSE, (Jsonb(lapse), tenant))
             _tell(connection)
 
     def put_entities(self, tenant: str, entities: Sequence[Entity]) -> None:

@@ -19,8 +19,8 @@ from psycopg.rows import TupleRow
 from cityos.domain.alert_level import AlertLevel
 from cityos.domain.entity import Name
 from cityos.domain.occasion import occasion_of
-from cityos.domain.proposal import Assessment, Proposal, ProposalState
-from cityos.errors import InvalidPlugin
+from cityos.domain.proposal import Assessment, Proposal, ProposalState, Reassessment
+from cityos.errors import InvalidPlugin, NotFound
 from cityos.storage.documents import decode, encode
 from cityos.storage.lane import Lane
 
@@ -28,6 +28,10 @@ PROPOSAL_COLUMNS: Final = (
     "id, service, status, run, revision, document::text, state, created_at, "
     "decided_at, decided_by, decision_note, alert_identifier"
 )
+_PROPOSAL: Final = f"""
+SELECT {PROPOSAL_COLUMNS} FROM proposal WHERE (tenant_id, id) = (%s, %s)
+"""  # noqa: S608 - the columns are a constant
+_LOCK_PROPOSAL: Final = f"{_PROPOSAL} FOR UPDATE"
 _LOCK: Final = """
 SELECT level, peak, revision, in_force FROM situation
 WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s) FOR UPDATE
@@ -59,11 +63,15 @@ _IN_FORCE: Final = """
 UPDATE situation SET in_force = %s
 WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
 """
+_SET_BACK: Final = """
+UPDATE situation SET level = 0, in_force = NULL
+WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
+"""
 _CLOSE: Final = """
 DELETE FROM situation WHERE (tenant_id, status, run, service, key) = (%s, %s, %s, %s, %s)
 """
 _SUPERSEDE: Final = """
-UPDATE proposal SET state = 'superseded', decided_at = %s
+UPDATE proposal SET state = 'superseded', decided_at = %s, decided_by = %s, decision_note = %s
 WHERE (tenant_id, status, run, service, situation) = (%s, %s, %s, %s, %s) AND state = 'pending'
   AND level <= %s
 """
@@ -119,6 +127,7 @@ class _Document:
     renews: str = ""
     ends: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    reassessment: Reassessment | None = None
 
 
 def propose(
@@ -208,6 +217,55 @@ def lock(connection: Connection[TupleRow], key: SituationKey) -> LockedSituation
     return None if row is None else LockedSituation(*row)
 
 
+def proposal(connection: Connection[TupleRow], tenant: str, proposal_id: str) -> Proposal:
+    """Raises NotFound."""
+    return proposal_of(named(connection, _PROPOSAL, tenant, proposal_id, "proposal"))
+
+
+def lock_proposal(
+    connection: Connection[TupleRow], tenant: str, proposal_id: str
+) -> tuple[Proposal, SituationKey, LockedSituation | None]:
+    """Return the proposal with its situation, None where that is closed; both locked.
+
+    Raises NotFound.
+    """
+    seen = proposal(connection, tenant, proposal_id)
+    occasion = seen.occasion
+    key = SituationKey(
+        tenant, occasion.status, occasion.run, seen.service, seen.assessment.situation
+    )
+    situation = lock(connection, key)
+    row = named(connection, _LOCK_PROPOSAL, tenant, proposal_id, "proposal")
+    return proposal_of(row), key, situation
+
+
+def named(
+    connection: Connection[TupleRow], query: str, tenant: str, identifier: str, kind: str
+) -> TupleRow:
+    """Return the row of an identifier that may be anything: with NUL in it, it names nothing.
+
+    Raises NotFound.
+    """
+    row = None
+    if "\0" not in identifier:
+        row = connection.execute(query, (tenant, identifier)).fetchone()
+    if row is None:
+        message = f"no {kind} {identifier!r} in this city"
+        raise NotFound(message)
+    return row
+
+
+def newest_assessment(connection: Connection[TupleRow], key: SituationKey) -> Assessment | None:
+    """Return what the service last proposed, whatever became of it."""
+    row = connection.execute(_NEWEST, key).fetchone()
+    return None if row is None else decode(row[0], _Document).assessment
+
+
+def set_back(connection: Connection[TupleRow], key: SituationKey) -> None:
+    """Have the situation stand at no level: whatever reaches one is a rise and is proposed."""
+    connection.execute(_SET_BACK, key)
+
+
 def put_in_force(
     connection: Connection[TupleRow], key: SituationKey, identifier: str | None
 ) -> None:
@@ -226,9 +284,15 @@ def supersede_pending(
     now: datetime,
     *,
     up_to: AlertLevel = AlertLevel.EMERGENCY_SAFETY,
-) -> None:
-    """Let what waits for a decision be decided no more, up to the level ``up_to``."""
-    connection.execute(_SUPERSEDE, (now, *key, int(up_to)))
+    by: str | None = None,
+    note: str | None = None,
+) -> int:
+    """Let what waits for a decision be decided no more, up to the level ``up_to``.
+
+    Return how many there were. ``by`` and ``note`` are given where a person has it so, and not a
+    newer assessment.
+    """
+    return connection.execute(_SUPERSEDE, (now, by, note, *key, int(up_to))).rowcount
 
 
 def proposal_of(row: TupleRow) -> Proposal:
@@ -250,6 +314,7 @@ def proposal_of(row: TupleRow) -> Proposal:
         alert_identifier=alert_identifier or "",
         public_reason=document.public_reason,
         attributes=document.attributes,
+        reassessment=document.reassessment,
     )
 
 
@@ -271,11 +336,8 @@ def _checked(effect: object, service: str) -> Assessment:
 
 def _says(connection: Connection[TupleRow], key: SituationKey, assessment: Assessment) -> bool:
     """Whether the service's newest proposal, whatever became of it, says the same but for time."""
-    row = connection.execute(_NEWEST, key).fetchone()
-    if row is None:
-        return False
-    newest = decode(row[0], _Document).assessment
-    return replace(newest, at=assessment.at) == assessment
+    newest = newest_assessment(connection, key)
+    return newest is not None and replace(newest, at=assessment.at) == assessment
 
 
 def _is_answered(

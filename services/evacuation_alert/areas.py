@@ -88,19 +88,23 @@ def named(entity: Entity) -> Name:
     return Name(name.en or name.ja or entity.id, name.ja or name.en or entity.id)
 
 
-def river_of(gauge: Entity) -> Name | None:
+def river_of(gauge: Entity) -> Name:
+    """The river at which a gauge stands; empty in a language in which its name says it already."""
     english, japanese = (_text(gauge, f"river_{language}") for language in ("en", "ja"))
-    if not english and not japanese:
-        return None
-    return Name(english or japanese, japanese or english)
+    name, river = named(gauge), Name(english or japanese, japanese or english)
+    return Name(
+        "" if river.en in name.en else river.en,
+        "" if river.ja in name.ja else river.ja,
+    )
 
 
 def gauge_area_name(gauge: Entity) -> Name:
     """What the surroundings of a gauge are called: its river at its name."""
     name, river = named(gauge), river_of(gauge)
-    if river is None:
-        return Name(f"Around {name.en}", f"{name.ja}付近")
-    return Name(f"{river.en} at {name.en}", f"{river.ja} {name.ja}付近")
+    return Name(
+        f"{river.en} at {name.en}" if river.en else f"Around {name.en}",
+        f"{river.ja} {name.ja}付近" if river.ja else f"{name.ja}付近",
+    )
 
 
 def rings(geometry: Mapping[str, Any] | None) -> tuple[Ring, ...]:

@@ -67,6 +67,7 @@ def measures(gauge: Entity, *, margin_m: float, spike_m: float) -> tuple[Measure
 
 def _place(gauge: Entity) -> Name:
     name, river = named(gauge), river_of(gauge)
-    if river is None:
-        return name
-    return Name(f"{name.en} ({river.en})", f"{name.ja}（{river.ja}）")
+    return Name(
+        f"{name.en} ({river.en})" if river.en else name.en,
+        f"{name.ja}（{river.ja}）" if river.ja else name.ja,
+    )

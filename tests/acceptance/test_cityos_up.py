@@ -20,6 +20,7 @@ import httpx2
 import pytest
 
 from cityos.runtime.broker import MqttBroker
+from cityos.runtime.notify import ReadySocket
 from cityos.runtime.process import Mark, is_alive
 
 ROOT = Path(__file__).parents[2]
@@ -169,10 +170,11 @@ def test_a_city_without_the_demo_runs_in_the_background_until_it_is_told_to_stop
     parts = PARTS - {"simulate"}
 
     status = _cityos(home, "status")
-    running, _, *table = status.stdout.splitlines()
+    running, _, *table, note = status.stdout.splitlines()
     assert status.returncode == 0
     assert running.startswith(f"running: {url} ")
     assert [line.split()[0] for line in table] == ["supervisor", *sorted(parts), "together"]
+    assert note.startswith("note: there is no city 'yaizu' here yet: `cityos load FOLDER`")
 
     [last] = _cityos(home, "logs", "ingest", "-n", "1").stdout.splitlines()
     everything = _cityos(home, "logs").stdout.splitlines()
@@ -183,6 +185,33 @@ def test_a_city_without_the_demo_runs_in_the_background_until_it_is_told_to_stop
     assert (down.returncode, down.stdout) == (0, "stopped; the data is kept\n")
     status = _cityos(home, "status")
     assert (status.returncode, status.stdout) == (3, f"nothing runs in {home}\n")
+
+
+@pytest.mark.timeout(240)
+def test_a_service_says_when_it_is_ready_and_what_it_lacks_but_no_secret(
+    up: Callable[..., Up], home: Path
+) -> None:
+    systemd = ReadySocket()
+    service = up(home, NOTIFY_SOCKET=systemd.address, CITYOS_DEMO="false", CITYOS_TENANT="nowhere")
+    _wait_until(lambda: service.pid in systemd.heard(), within_s=60)
+    url = service.wait_ready()
+    systemd.close()
+    absent = "there is no city 'nowhere' here yet: `cityos load FOLDER` makes it from its tables"
+    assert f"  note: {absent}" in service.lines
+
+    _cityos(home, "load", str(ROOT / "deploy" / "demo" / "yaizu"))
+    status = _cityos(home, "status", CITYOS_TENANT="nowhere").stdout
+    assert f"note: {absent}; or CITYOS_TENANT names one that is here: yaizu\n" in status
+    assert "note:" not in _cityos(home, "status").stdout
+    assert _cityos(home, "logs", "supervisor").stdout.endswith(f" info ready: {url}\n")
+
+    assert service.stop(signal.SIGTERM) == 0
+    again = up(home, NOTIFY_SOCKET="@nobody-listens", CITYOS_DEMO="false")
+    again.wait_ready()
+    said = "\n".join(service.lines + again.lines)
+    secrets = json.loads((home / "secrets.json").read_text())
+    assert [name for name, secret in secrets.items() if secret in said] == []
+    assert "ck_" not in said
 
 
 @pytest.mark.timeout(240)
@@ -235,12 +264,12 @@ def _get(url: str) -> Any:
     return httpx2.get(url, timeout=10).raise_for_status().json()
 
 
-def _cityos(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def _cityos(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "cityos", "--home", str(home), *words],
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | settings,
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from cityos.api import openapi
+from cityos.clock import SystemClock
 from cityos.runtime import ports
 from cityos.runtime.broker import MqttBroker
 from cityos.runtime.redis_server import RedisServer
@@ -24,9 +27,13 @@ from tests.city_processes import City, until, vendor
 from tests.page_checks import (
     BOXES,
     CONTRASTS,
+    CONTROLS,
+    CUT,
+    FOCUSED,
     NAMELESS,
     PURPLE,
     READABLE,
+    SHOWN_PX,
     SIGNS,
     TOO_SMALL,
     WIDTH,
@@ -243,15 +250,52 @@ def test_a_gauge_that_fell_silent_is_grey_and_counts_no_more(visit: Visit) -> No
     silent = row(page, HOSTILE)
     expect(silent).to_have_class(re.compile("is-stale"))
     expect(silent.locator(".level-mark")).to_have_text("–")
-    expect(silent).to_contain_text("Out of date")
+    expect(silent.locator(".row-time")).to_have_text(SILENT_FOR)
     expect(silent.locator(".row-value")).to_have_text("1.90 m")
     expect(page.locator("#summary .tally")).to_contain_text("Out of date1")
     expect(row(page, "Drill Bridge")).not_to_have_class(re.compile("is-stale"))
+    mark = page.locator("#map .marker.is-stale")
+    expect(mark).to_have_attribute("aria-label", SILENT_FOR)
+    expect(mark.locator(".marker-age")).to_have_text(re.compile(r"^4\d min ago$"))
     # and its name is a name, whatever is in it
     silent.click()
-    expect(page.locator("#detail h2")).to_have_text(HOSTILE)
+    panel = page.locator("#detail")
+    expect(panel.locator("h2")).to_have_text(HOSTILE)
+    # a value that is not of now is measured against nothing
+    expect(panel.locator(".stale-note")).to_contain_text("this is not the present value")
+    expect(panel.locator(".thresholds .gap")).to_have_text([""] * 5)
+    picture(page, "silent-en")
+    row(page, "Drill Bridge").click()
+    expect(panel.locator(".thresholds .gap").first).to_contain_text("to go")
+    expect(panel.locator(".stale-note")).to_have_count(0)
     assert page.locator("img[src='x']").count() == 0
     assert "owned" not in page.title()
+
+
+def test_a_sensor_is_silent_after_three_of_its_own_intervals(visit: Visit) -> None:
+    page = visit()
+    silent = row(page, HOSTILE)
+    expect(silent).to_have_class(re.compile("is-stale"))
+    for interval_min, stale in ((20, False), (10, True)):  # its reading is 45 minutes old
+        page.evaluate(INTERVAL, [HOSTILE, interval_min])
+        mark = re.compile("is-stale" if stale else "level-2")
+        expect(silent.locator(".level-mark")).to_have_class(mark)
+
+
+def test_the_overview_says_what_the_city_has_and_who_is_silent(visit: Visit) -> None:
+    page = visit()
+    lines = page.locator("#summary .holdings li")
+    expect(page.locator("#summary .tally")).to_contain_text("River gauges: 4")
+    expect(lines).to_have_count(2)
+    expect(lines.nth(0)).to_have_text("Evacuation sites: 2")
+    expect(lines.nth(1)).to_contain_text("Silent sensors: 1")
+    expect(lines.nth(1)).to_contain_text(HOSTILE)
+    page.evaluate(RAIN, [0, 52, 8])
+    expect(lines.nth(0)).to_contain_text("Rain gauges: 3")
+    expect(lines.nth(0)).to_contain_text("most in 1 h: 52.0 mm, Hill 1")
+    expect(lines.nth(0).locator(".level-mark")).to_have_text("3")
+    page.evaluate(INTERVAL, [HOSTILE, 20])
+    expect(lines).to_have_count(2)
 
 
 # --- alerts and decisions -----------------------------------------------------------------------
@@ -382,9 +426,21 @@ def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) 
     expect(dialog).to_be_hidden()
     expect(order).to_have_count(0)
     expect(seen).to_have_count(0)  # over the live stream
+    lifted = "【解除】警戒レベル4 避難指示：北地区（洪水）"
+    ended = citizen.locator("#ended .is-actual li", has_text=lifted)
+    expect(ended.locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    expect(citizen.locator("#announcer")).to_have_text(lifted)
+    expect(official.locator("#ended")).to_contain_text("Lifted: level 4: evacuation order")
+    picture(citizen, "order-lifted-ja")
     expect(official.locator("#decisions h2")).to_be_focused()
     kept = town.city.items("/v1/proposals?state=approved", headers=key)[0]
     assert (kept["decision_note"], kept["assessment"]["level"]) == ("The gauge is broken", 0)
+
+    assert kept["alert_identifier"] in {
+        alert["identifier"]
+        for alert in town.city.items("/v1/alerts?status=Actual")
+        if alert["infos"][0]["event"]["ja"] == "洪水 警戒レベル4 避難指示 解除"
+    }
 
     # the water still stands there, and people are asked again when it rises
     town.measure("upper", 3.10)
@@ -394,6 +450,101 @@ def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) 
     dialog.get_by_label("Reason").fill("The gauge is broken")
     dialog.get_by_role("button", name="Reject").click()
     expect(dialog).to_be_hidden()
+
+
+def test_what_was_lifted_is_told_for_a_day_unless_it_stands_again(visit: Visit) -> None:
+    page = visit("ja", PHONE)
+    now = SystemClock().now()
+    cancels = {
+        "Actual": [cancel(1, "Actual", now), cancel(2, "Actual", now - timedelta(hours=25))]
+    }
+    cancels["Exercise"] = [cancel(3, "Exercise", now), cancel(1, "Exercise", now)]
+    standing = {"Actual": [], "Exercise": [order(3, 4, "Exercise")]}
+
+    def answer(route: Route) -> None:
+        status = "Exercise" if "Exercise" in route.request.url else "Actual"
+        kind = cancels if "ours=true" in route.request.url else standing
+        route.fulfill(json={"items": kind[status], "next": None})
+
+    page.route("**/v1/alerts?*", answer)
+    page.reload()
+    expect(page.locator("#ended li")).to_have_count(2)
+    expect(page.locator("#ended .is-actual li")).to_contain_text("【解除】第1地区")
+    expect(page.locator("#ended .is-exercise li")).to_contain_text("【訓練】【解除】第1地区")
+    expect(page.locator("#announcer")).to_be_empty()  # nothing of it happened just now
+    assert page.evaluate(WIDTH) <= PHONE["width"]
+
+
+def test_an_official_takes_back_a_rejection_and_ends_the_exercise(
+    town: Town, visit: Visit
+) -> None:
+    official = visit()
+    sign_in(official, town.key)
+    for exercise in ("october", "november"):
+        town.measure("drill", 2.2, exercise=exercise)
+    card = official.locator(".proposal", has_text="Exercise · october")
+    card.get_by_role("button", name="Reject").click(timeout=15_000)
+    dialog = official.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("Pressed the wrong button")
+    dialog.get_by_role("button", name="Reject").click()
+    expect(card).to_have_count(0)
+
+    # it does not come back by itself, but when it is asked for, and then without another reading
+    decided = official.locator(".decided", has_text="Exercise · october")
+    expect(decided).to_contain_text("Pressed the wrong button")
+    decided.scroll_into_view_if_needed()
+    picture(official, "decided-en")
+    look_at_what_can_be_taken_back_in_japanese(official)
+    decided.get_by_role("button", name="Assess again").click()
+    submit = dialog.get_by_role("button", name="Assess again")
+    submit.click()
+    expect(dialog.get_by_role("alert")).to_have_text("Give a reason.")
+    dialog.get_by_label("Reason").fill("It was the wrong button")
+    assert official.evaluate(CONTRASTS) == []
+    submit.click()
+    expect(dialog).to_be_hidden()
+    expect(official.locator("#decisions h2")).to_be_focused()
+    expect(decided).to_have_count(0)
+    card.get_by_role("button", name="Approve").click()
+    dialog.get_by_role("button", name="Issue level 3 (exercise)").click()
+    running = official.locator(".exercises li", has_text="october")
+    expect(running).to_contain_text("0 to decide, 1 in force")
+
+    # the end of one exercise leaves the other, and what is real
+    real = official.locator("#actual-alerts").inner_text()
+    running.get_by_role("button", name="End this exercise").click()
+    expect(dialog).to_contain_text("Exercise · october")
+    picture(official, "exercise-end-en")
+    dialog.get_by_role("button", name="End the exercise").click()
+    expect(dialog).to_be_hidden()
+    expect(running).to_have_count(0)
+    expect(official.locator(".proposal", has_text="Exercise · november")).to_have_count(1)
+    expect(official.locator(".exercises li", has_text="november")).to_contain_text("1 to decide")
+    assert official.locator("#actual-alerts").inner_text() == real
+    standing = town.city.items("/v1/alerts?status=Exercise&in_force=true&run=october")
+    assert standing == []
+    key = {"Authorization": f"Bearer {town.key}"}
+    town.city.post("/v1/exercises/november/end", headers=key)
+
+
+def look_at_what_can_be_taken_back_in_japanese(official: Page) -> None:
+    official.locator("#language-button").click()
+    decided = official.locator(".decided", has_text="訓練 · october")
+    picture(official, "decided-ja")
+    decided.get_by_role("button", name="判定をやり直す").click()
+    expect(official.get_by_label("やり直す理由")).to_be_focused()
+    picture(official, "reassess-ja")
+    official.keyboard.press("Escape")
+    official.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    official.locator(".exercises li", has_text="october").get_by_role("button").click()
+    expect(official.get_by_label("理由（任意")).to_be_focused()
+    assert official.evaluate(WIDTH) <= PHONE["width"]
+    picture(official, "phone-exercise-end-ja")
+    official.keyboard.press("Escape")
+    assert official.evaluate(TOO_SMALL) == []
+    picture(official, "phone-decided-ja")
+    official.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    official.locator("#language-button").click()
 
 
 def look_at_the_end_on_a_phone(official: Page) -> None:
@@ -424,6 +575,7 @@ def test_sites_are_found_by_hazard(visit: Visit) -> None:
     expect(page.locator("#sites").get_by_role("button", name="Flood")).to_be_focused()
     sites.first.click()
     panel = page.locator("#detail")
+    expect(panel.locator("dd[lang=ja]")).to_have_text("川辺町1-1")  # read aloud as Japanese
     expect(panel.locator(".is-suitable")).to_have_text("FloodTsunami")
     expect(panel.locator(".is-unsuitable")).to_contain_text("Earthquake")
 
@@ -600,9 +752,50 @@ def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     assert ring == "solid"
     page.keyboard.press("Enter")
     expect(page.locator("#detail h2")).to_be_focused()
+    expect(page.locator("#gauges .row").first).to_have_attribute("aria-current", "true")
     page.locator("#map .marker").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#detail")).to_be_visible()
+
+
+def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:
+    page = visit()
+    page.evaluate(BUS)
+    page.locator("#city-life summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#city-life .row", has_text="Line 1")).to_be_visible()
+    page.locator(".skip-link").focus()
+    reached, ringless = {0}, []
+    while (stop := tab(page))["place"] >= 0 and stop["place"] not in reached:
+        reached.add(stop["place"])
+        if not stop["ring"]:
+            ringless.append(stop["html"])
+    assert ringless == []
+    expected = page.evaluate(f"({CONTROLS})().map((_, place) => place)")
+    assert reached == set(expected)
+    assert len(expected) > 20
+    # a bus moves on the map, but its details do not need a mouse
+    page.locator("#city-life .row", has_text="Line 1").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail h2")).to_have_text("Line 1")
+
+
+def test_nothing_moves_for_those_who_asked_for_that(visit: Visit) -> None:
+    page = visit("en", PHONE)
+    for motion, seconds, animation in (
+        ("reduce", "0s", "none"),
+        ("no-preference", "0.15s", "rise"),
+    ):
+        page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type]
+        row(page, "Drill Bridge").click()
+        panel = page.locator("#detail")
+        expect(panel).to_be_visible()
+        expect(panel).to_have_css("animation-name", animation)
+        expect(page.locator("#gauges .row").first).to_have_css(
+            "transition-duration", re.compile(rf"^{re.escape(seconds)}")
+        )
+        page.keyboard.press("Escape")
+        expect(panel).to_be_hidden()
 
 
 def test_everybody_can_read_it(visit: Visit) -> None:
@@ -616,6 +809,8 @@ def test_everybody_can_read_it(visit: Visit) -> None:
         assert page.evaluate(CONTRASTS) == []
         picture(page, f"detail-{scheme}-ja")
     assert page.evaluate(NAMELESS) == []
+    # white on the red of level 3 needs large type, wherever it stands
+    assert page.evaluate(SHOWN_PX, ".level-mark.level-3") >= 18.66
     assert page.locator("html").get_attribute("lang") == "ja"
     for role in ("banner", "main", "contentinfo"):
         expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
@@ -725,6 +920,8 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
             hidden: place([{ x: 0, y: 0, forms: [] }]),
             covered: place([{ x: 0, y: 0, forms }], [96, 96],
               [{ left: -50, right: 50, top: -20, bottom: 20 }]),
+            edge: place([{ x: 3, y: 3, forms,
+              within: { left: 0, right: 90, top: 0, bottom: 90 } }]),
             buried: place([{ x: 0, y: 0, forms }], [96, 96],
               [{ left: -200, right: 200, top: -200, bottom: 200 }]),
           };
@@ -745,6 +942,11 @@ def test_labels_keep_out_of_each_others_way(town: Town, browser: Browser) -> Non
     assert places["hidden"] == [None]
     assert overlapping([box_of(places["covered"][0]), [-50, -20, 50, 20]]) == []
     assert places["buried"] == [None]
+    left, top, right, bottom = box_of(places["edge"][0])
+    assert left + 3 >= 0
+    assert top + 3 >= 0
+    assert right + 3 <= 90
+    assert bottom + 3 <= 90
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -759,6 +961,17 @@ def test_markers_do_not_cover_each_other_however_far_away_one_is(
         zoom_out(page, "縮小")
     until(lambda: apart(page, *on_the_map), "no mark covers another")
     picture(page, f"far-{size['width']}")
+
+
+def test_no_label_is_cut_off_by_the_edge_of_the_map(visit: Visit) -> None:
+    page = visit("ja", PHONE)
+    expect(page.locator("#map .marker:visible")).to_have_count(4)
+    page.locator("#map canvas").focus()
+    for _ in range(4):
+        until(lambda: page.evaluate(CUT) == [] or None, "nothing that one can read is cut off")
+        tops = [box[1] for box in page.evaluate(BOXES, "#map .marker")]
+        page.keyboard.press("ArrowDown")  # what is at the top leaves the map there
+        until(partial(moved, page, tops), "the map moves")
 
 
 def test_a_gauge_on_the_map_is_labelled_with_its_value_or_not_at_all(visit: Visit) -> None:
@@ -861,6 +1074,23 @@ def test_the_reference_shows_a_lock_where_a_key_is_needed_and_nowhere_else(
     page.close()
 
 
+# how long a silent gauge has said nothing, in the words of the page
+SILENT_FOR = re.compile(r"Out of date, 4\d min ago$")
+
+# of a gauge, by its name: how often it means to speak, in minutes
+INTERVAL = """async ([name, minutes]) => {
+  const { changed, entitiesOf } = await import("/static/js/city.js");
+  const gauge = entitiesOf("WaterLevelGauge").find((one) => one.name.en === name);
+  gauge.attributes.expected_interval_min = minutes;
+  changed("readings");
+}"""
+
+# a bus that is there for this visitor only
+BUS = """async () => {
+  const { putEntities } = await import("/static/js/city.js");
+  putEntities("Bus", [{ id: "urn:test:bus", type: "Bus", name: { en: "Line 1" } }]);
+}"""
+
 # rain gauges close together that are there for this visitor only, with what they have measured
 RAIN = """async (values) => {
   const { putEntities, putLatest } = await import("/static/js/city.js");
@@ -872,6 +1102,26 @@ RAIN = """async (values) => {
   putLatest(gauges.map(({ id }, n) => ({ entity: id, observed_property: "precipitation_1h",
     value: values[n], unit: "mm", observed_at: new Date().toISOString() })));
 }"""
+
+
+def cancel(number: int, status: str, sent: datetime) -> dict[str, Any]:
+    """The end of an order, as the API gives it."""
+    mark = "【訓練】" if status == "Exercise" else ""
+    name = {"en": f"Lifted: District {number}", "ja": f"{mark}【解除】第{number}地区"}
+    info = order(number, 4, status)["infos"][0] | {"level": 0, "headline": name}
+    given = {"identifier": f"urn:test:{status}:end:{number}", "message_type": "Cancel", "level": 0}
+    return order(number, 4, status) | given | {"sent": sent.isoformat(), "infos": [info]}
+
+
+def tab(page: Page) -> dict[str, Any]:
+    """Where the next Tab leads: its place among the controls, -1 for none, and its focus ring."""
+    page.keyboard.press("Tab")
+    found: dict[str, Any] = page.evaluate(FOCUSED.replace("CONTROLS", f"({CONTROLS})()"))
+    return found
+
+
+def moved(page: Page, tops: list[float]) -> bool | None:
+    return [box[1] for box in page.evaluate(BOXES, "#map .marker")] != tops or None
 
 
 def zoom_out(page: Page, button: str) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from cityos.cli import app
 from cityos.domain import topic
 from cityos.domain.rejection import Reason
 from cityos.ingest.pipeline import LARGEST_PAYLOAD_BYTES
@@ -107,6 +109,20 @@ def test_every_setting_is_explained(guide: str) -> None:
 @pytest.mark.parametrize("guide", OPERATOR_GUIDES)
 def test_no_setting_is_named_that_does_not_exist(guide: str) -> None:
     assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", read(guide))) <= SETTINGS
+
+
+@pytest.mark.parametrize("guide", OPERATOR_GUIDES)
+def test_every_command_that_is_shown_exists(guide: str) -> None:
+    shown = re.findall(r"(?<![.\w])cityos ([a-z][a-z -]*)", "\n".join(blocks(read(guide), "sh")))
+    assert len(shown) > 20
+    for words in shown:
+        command: Any = get_command(app)
+        for word in words.split():
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, words
+            command = command.commands[word]
+        assert not hasattr(command, "commands"), words
 
 
 # --- the vendors' guide -------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def test_decisions_and_keys_need_a_key_and_reading_does_not(document: dict[str, 
     for where, operation in operations(document):
         needs_key = operation.get("security", [{}]) == [{"key": []}]
         private = any(
-            word in where for word in ("/proposals", "/cancel", "/keys", "/dead-letters")
+            word in where
+            for word in ("/proposals", "/exercises", "/cancel", "/keys", "/dead-letters")
         )
         assert needs_key is private, where

@@ -136,6 +136,67 @@ def test_the_end_of_an_order_needs_a_reason(town: Town) -> None:
     assert end(town, order, reason="over").status_code == 200
 
 
+def reassess(town: Town, proposal_id: str, **body: str) -> Any:
+    path = f"/v1/proposals/{proposal_id}/reassess"
+    return town.client.post(path, headers=town.headers("official", {}), json=body)
+
+
+def test_a_decision_is_taken_back_with_a_reason(town: Town) -> None:
+    made = town.alerts.propose(a.assessment("flood/seto"))
+    assert made is not None
+    assert "waits for a decision" in reassess(town, made.id, reason="r").json()["detail"]
+    rejected = decide(town, made.id, "reject", note="訓練と思った").json()
+    assert rejected["reassessment"] is None
+    assert town.get("/v1/proposals?reassessable=true", "official").json()["items"] == [rejected]
+    for body in ({}, {"reason": " "}, {"reason": "a", "note": "b"}):
+        assert reassess(town, made.id, **body).status_code == 400
+    answer = reassess(town, made.id, reason=" 誤って却下した ")
+    assert answer.status_code == 200
+    kept = answer.json()
+    assert kept == town.get(f"/v1/proposals/{made.id}", "official").json()
+    assert kept["reassessment"]["reason"] == "誤って却下した"
+    assert kept["reassessment"]["by"].startswith("the official (")
+    assert {**kept, "reassessment": None} == rejected
+    assert town.get("/v1/proposals?reassessable=true", "official").json()["items"] == []
+    again = reassess(town, made.id, reason="once more")
+    assert again.status_code == 409
+    assert again.headers["content-type"] == "application/problem+json"
+    assert "stands at no level" in again.json()["detail"]
+    assert reassess(town, "none", reason="r").status_code == 404
+    assert town.alerts.propose(a.assessment("flood/seto")) is not None
+
+
+def end_exercise(town: Town, run: str, **body: str) -> Any:
+    path = f"/v1/exercises/{run}/end"
+    return town.client.post(path, headers=town.headers("official", {}), json=body or None)
+
+
+def test_an_exercise_is_ended(town: Town) -> None:
+    drill, real = Exercise("drill"), ordered(town)
+    order = ordered(town, occasion=drill)
+    waiting = town.alerts.propose(a.assessment("flood/other"), occasion=drill)
+    assert waiting is not None
+    answer = end_exercise(town, "drill", reason="訓練終了")
+    assert answer.status_code == 200
+    ended = answer.json()
+    assert (ended["run"], ended["superseded"]) == ("drill", 1)
+    [cancel] = ended["alerts"]
+    assert (cancel["status"], cancel["message_type"]) == ("Exercise", "Cancel")
+    assert [each["identifier"] for each in cancel["references"]] == [order["identifier"]]
+    assert town.get("/v1/alerts?in_force=true").json()["items"] == [real]
+    assert town.get("/v1/alerts?status=Exercise&in_force=true").json()["items"] == []
+    kept = town.get(f"/v1/proposals/{waiting.id}", "official").json()
+    assert (kept["state"], kept["decision_note"]) == ("superseded", "訓練終了")
+    assert kept["decided_by"].startswith("the official (")
+    again = end_exercise(town, "drill")
+    assert (again.status_code, again.json()) == (
+        200,
+        {"run": "drill", "superseded": 0, "alerts": []},
+    )
+    for run, status in (("never", 404), ("No name", 400), ("x" * 65, 400)):
+        assert end_exercise(town, run).status_code == status
+
+
 def test_notes_have_limits(town: Town) -> None:
     made = town.alerts.propose(a.assessment("flood/seto"))
     assert made is not None

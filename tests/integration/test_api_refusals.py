@@ -68,7 +68,9 @@ MATRIX: list[tuple[str, str, set[str], dict[str, str] | None, int]] = [
     ("GET", "/v1/proposals/none", DECIDE, None, 404),
     ("POST", "/v1/proposals/none/approve", DECIDE, {}, 404),
     ("POST", "/v1/proposals/none/reject", DECIDE, {"note": "n"}, 404),
+    ("POST", "/v1/proposals/none/reassess", DECIDE, {"reason": "r"}, 404),
     ("POST", "/v1/alerts/none/cancel", DECIDE, {"reason": "r"}, 404),
+    ("POST", "/v1/exercises/none/end", DECIDE, {}, 404),
     ("GET", "/v1/keys", ADMIN, None, 200),
     ("POST", "/v1/keys", ADMIN, {"name": "n", "role": "reader"}, 201),
     ("DELETE", "/v1/keys/none", ADMIN, None, 404),
@@ -115,7 +117,7 @@ def test_the_matrix_knows_every_route(town: Town) -> None:
     known |= {("GET", "/v1/live"), ("GET", "/v1/alerts/{identifier}")}
     known |= {("GET", "/v1/alerts/{identifier}.cap")}
     written = {
-        (method, re.sub(r"\{(proposal_id|key_id)\}|\{identifier\}(?=/)", "none", path))
+        (method, re.sub(r"\{(proposal_id|key_id|run)\}|\{identifier\}(?=/)", "none", path))
         for method, path in described
     }
     assert written <= known

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg
@@ -19,16 +19,22 @@ from cityos import cli
 from cityos.bootstrap import control
 from cityos.cli import app
 from cityos.clock import SystemClock
+from cityos.domain.occasion import Exercise
+from cityos.domain.proposal import ProposalState
 from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound, SetupFailed
 from cityos.ports import IngestBatch, Origin, RawBlock
 from cityos.runtime.broker import MqttBroker
+from cityos.runtime.news import NewsLog
 from cityos.runtime.service import log_path
 from cityos.storage.database import Database
 from cityos.storage.writer import PostgresObservationWriter
+from cityos.testing.clock import ChosenClock
+from tests.alert_path import AlertPath
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "deploy" / "demo" / "yaizu"
-TODAY = SystemClock().now().replace(hour=0, minute=0, second=0, microsecond=0)
+JAPAN = timezone(timedelta(hours=9))
+TODAY = SystemClock().now().astimezone(JAPAN).replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(days=1)
 DAY = ("--since", f"{YESTERDAY:%Y-%m-%d}", "--until", f"{TODAY:%Y-%m-%d}")
 HEAVY = ("alembic", "fastapi", "lxml", "paho", "psycopg", "pydantic", "redis", "sqlalchemy")
@@ -93,7 +99,7 @@ def test_errors_are_one_message_without_a_trace(
     assert "Traceback" not in said
 
 
-@pytest.mark.usefixtures("_database")
+@pytest.mark.usefixtures("_database", "_japan")
 def test_a_city_is_loaded_and_its_keys_are_made_listed_and_revoked() -> None:
     assert "yaizu: " in run("load", str(DEMO))
     text = run("key", "create", "bus app", "--role", "reader").strip()
@@ -104,7 +110,8 @@ def test_a_city_is_loaded_and_its_keys_are_made_listed_and_revoked() -> None:
     assert "bus app" in listed
     assert text.split("_")[2] not in listed
     run("key", "revoke", identifier)
-    assert re.search(rf"{identifier}.*\d\d:\d\dZ +\d{{4}}-", run("key", "list"))
+    made_and_revoked = r"(\d{4}-\d\d-\d\d \d\d:\d\d\+09:00 *){2}$"
+    assert re.search(rf"{identifier}.*{made_and_revoked}", run("key", "list"), re.MULTILINE)
 
 
 def changed_demo(folder: Path, change: Callable[[str], str]) -> str:
@@ -139,6 +146,14 @@ def test_a_device_whose_row_is_gone_is_named_for_it_stays_registered(tmp_path: P
     again = run("load", folder)
     assert "though devices.csv does not name them: demo/fujimori-mouth" in again
     assert "new vendors" not in again
+
+
+@pytest.mark.usefixtures("_database")
+def test_who_only_rehearses_is_no_new_vendor_whenever_it_is_loaded(tmp_path: Path) -> None:
+    rehearses = 'gauges,one,cityos_json,WaterLevelGauge:koya,"{""rehearsal_only"": true}"\n'
+    folder = changed_demo(tmp_path / "city", lambda text: text + rehearses)
+    for _ in range(2):
+        assert "gauges" not in run("load", folder)
 
 
 @pytest.mark.usefixtures("_database")
@@ -198,8 +213,31 @@ def test_events_that_failed_are_listed_and_tried_again(database_url: str) -> Non
     assert "boom" not in run("events", "failed", "list")
 
 
+@pytest.mark.usefixtures("_database")
+def test_an_exercise_is_listed_and_ended(database_url: str) -> None:
+    run("load", str(DEMO))
+    assert run("exercise", "list") == "no exercise is under way\n"
+    path = AlertPath(database_url)
+    try:
+        path.clock.advance((SystemClock().now() - path.clock.now()).total_seconds())
+        drill = Exercise("drill")
+        path.approve(path.proposed(tenant="yaizu", occasion=drill), tenant="yaizu")
+        path.proposed(key="flood/y", tenant="yaizu", occasion=drill)
+        assert run("exercise", "list") == "drill  proposals: 1  in force: 1\n"
+        said = run("exercise", "end", "drill", "--reason", "over")
+        assert said == "drill: closed 1 proposals, cancelled 1 orders\n"
+        newest = path.orders.proposals("yaizu", state=ProposalState.SUPERSEDED)[0]
+        assert (newest.decided_by, newest.decision_note) == ("cityos exercise end", "over")
+    finally:
+        path.close()
+    assert run("exercise", "list") == "no exercise is under way\n"
+    assert "nothing waits and nothing is in force" in run("exercise", "end", "drill")
+    with pytest.raises(NotFound, match="no exercise 'dril' in this city"):
+        run("exercise", "end", "dril")
+
+
 def keep_messages(url: str, tenant: str, *vendors: str) -> None:
-    """A message of each vendor, received at the start of yesterday in UTC."""
+    """A message of each vendor, received at the start of yesterday in Japan."""
     database = Database(url, application="test-keep", max_size=1)
     writer = PostgresObservationWriter(database)
     for number, vendor in enumerate(vendors, 1):
@@ -210,7 +248,7 @@ def keep_messages(url: str, tenant: str, *vendors: str) -> None:
     database.close()
 
 
-@pytest.mark.usefixtures("_database")
+@pytest.mark.usefixtures("_database", "_japan")
 def test_a_day_is_recorded_and_a_recording_is_not_lost_by_mistake(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -219,13 +257,13 @@ def test_a_day_is_recorded_and_a_recording_is_not_lost_by_mistake(
     said = run("record", "day.jsonl", *DAY)
     assert (
         f"written: 2 messages of 2 devices to day.jsonl, received from {YESTERDAY:%Y-%m-%d}"
-        f" 00:00:00Z until {TODAY:%Y-%m-%d} 00:00:00Z\n"
+        f" 00:00:00+09:00 until {TODAY:%Y-%m-%d} 00:00:00+09:00\n"
     ) in said
     assert said.endswith(f"replay {tmp_path}/day.jsonl --speed 60\n")
     assert "of the asked time" not in said
     recorded = (tmp_path / "day.jsonl").read_bytes()
     assert json.loads(recorded.splitlines()[0]) == {
-        "time": f"{YESTERDAY:%Y-%m-%d}T00:00:00Z",
+        "time": f"{YESTERDAY.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z",
         "topic": "cityos/v1/yaizu/acme/koya/observations",
         "payload": "acme",
     }
@@ -239,7 +277,7 @@ def test_a_day_is_recorded_and_a_recording_is_not_lost_by_mistake(
     assert (tmp_path / "day.jsonl").read_bytes() == recorded.splitlines(keepends=True)[0]
 
 
-@pytest.mark.usefixtures("_database")
+@pytest.mark.usefixtures("_database", "_japan")
 def test_why_nothing_was_recorded_is_said(tmp_path: Path, database_url: str) -> None:
     run("load", str(DEMO))
     keep_messages(database_url, "another", "acme")
@@ -250,8 +288,9 @@ def test_why_nothing_was_recorded_is_said(tmp_path: Path, database_url: str) -> 
     long_ago = ("--since", "2001-01-01", "--until", "2001-01-31")
     with pytest.raises(
         NotFound,
-        match=r"no message of the city 'yaizu' is kept from 2001-01-01 00:00:00Z until 2001-01-31"
-        r" 00:00:00Z; 30 days, 0:00:00 of the asked time lies before .* kept for 30 days",
+        match=r"no message of the city 'yaizu' is kept from 2001-01-01 00:00:00\+09:00 until"
+        r" 2001-01-31 00:00:00\+09:00; 30 days, 0:00:00 of the asked time lies before .* kept for"
+        r" 30 days",
     ):
         run("record", "day.jsonl", *long_ago)
     with pytest.raises(InvalidRequest, match=r"write 2026-11-22T00:00Z for UTC or .*\+09:00"):
@@ -335,14 +374,11 @@ def test_the_descriptions_are_written_as_they_are_compared(tmp_path: Path) -> No
     assert {file.name: file.read_text() for file in written.iterdir()} == kept
 
 
-@pytest.mark.usefixtures("_nothing_runs")
-def test_the_supervisors_log_is_found_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="not started with --detach speaks to its terminal"):
-        run("logs", "supervisor")
-    log = log_path(tmp_path, "supervisor")
-    log.parent.mkdir()
-    log.write_text("mqtt runs again\n")
-    assert run("logs", "supervisor") == "mqtt runs again\n"
+@pytest.mark.usefixtures("_nothing_runs", "_japan")
+def test_the_supervisors_news_is_in_a_log_with_the_time_of_this_machine(tmp_path: Path) -> None:
+    noon = datetime(2026, 11, 22, 12, 0, 1, tzinfo=UTC)
+    NewsLog(tmp_path, ChosenClock(noon)).add("mqtt runs again")
+    assert run("logs", "supervisor") == "2026-11-22 21:00:01+09:00 info mqtt runs again\n"
     with pytest.raises(NotFound, match=r"no log of 'nobody' in .*; there are: supervisor$"):
         run("logs", "nobody")
 

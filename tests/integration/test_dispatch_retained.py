@@ -53,6 +53,10 @@ class Town:
 
     def __init__(self, city: AlertPath) -> None:
         self.city, self.broker = city, Broker()
+        self.start()
+
+    def start(self) -> None:
+        city = self.city
         channel = MqttChannel(self.broker, lambda alert: alert.identifier.encode())
         outbox = city.outbox()
         self.worker = DeliveryWorker(
@@ -76,6 +80,17 @@ class Town:
             self.worker.step()
             self.city.clock.advance(every_s)
 
+    def tried(self, *keys: str) -> list[int]:
+        return [self.broker.tries[where(key)] for key in keys]
+
+    def upgrade(self) -> None:
+        """What an earlier version retained is under the former names, and we start."""
+        for key in ("flood/a", "flood/b"):
+            kept = self.broker.kept.pop(where(key), None)
+            if kept:
+                self.broker.kept[former(key)] = kept
+        self.start()
+
 
 @pytest.fixture
 def town(city: AlertPath) -> Town:
@@ -84,6 +99,10 @@ def town(city: AlertPath) -> Town:
 
 def where(key: str) -> str:
     return topic.alert("town", Actual(), "flood_watch", key)
+
+
+def former(key: str) -> str:
+    return topic.former_alert("town", Actual(), key)
 
 
 ERRORS = [Unavailable("refused"), TooLarge("too large"), ValueError("a bug")]
@@ -123,7 +142,7 @@ def test_one_that_is_refused_is_tried_less_and_less_often(town: Town) -> None:
     town.broker.tries.clear()
     with capture_logs() as logs:
         town.steps(50)
-        assert town.broker.tries == {where("flood/a"): 1, where("flood/b"): 1}
+        assert town.tried("flood/a", "flood/b") == [1, 1]
         town.steps(600, every_s=1)
     assert 15 <= town.broker.tries[where("flood/a")] <= 35  # 1, 2, 4, ... 60 s, or half of it
     assert town.broker.tries[where("flood/b")] == 1
@@ -162,7 +181,7 @@ def test_one_that_cannot_be_withdrawn_keeps_no_other(town: Town) -> None:
     town.broker.tries.clear()
     town.steps(50)
     assert town.broker.kept.keys() == {where("flood/a")}
-    assert town.broker.tries == {where("flood/a"): 1, where("flood/b"): 1}
+    assert town.tried("flood/a", "flood/b") == [1, 1]
     town.broker.refused.clear()
     town.steps(20, every_s=1)
     assert town.broker.kept == {}
@@ -187,3 +206,34 @@ def test_situations_that_read_alike_do_not_end_each_other(town: Town) -> None:
     town.city.clock.advance((ORDER_VALID_FOR - timedelta(minutes=30)).total_seconds())
     town.steps()
     assert town.broker.kept == {where("flood/urn:x:Area:seto-1"): second}
+
+
+def test_nothing_stays_where_an_earlier_version_retained_it(town: Town) -> None:
+    """One stands, one has expired while nobody was there."""
+    town.issue("flood/b")
+    town.city.clock.advance(ORDER_VALID_FOR.total_seconds() - 60)
+    standing = town.issue("flood/a")
+    town.upgrade()
+    assert len(town.broker.kept) == 2
+    town.city.clock.advance(120)
+    town.steps()
+    assert town.broker.kept == {where("flood/a"): standing}
+
+
+def test_what_was_retained_elsewhere_stays_until_it_is_said_anew(town: Town) -> None:
+    order = town.issue("flood/a")
+    town.upgrade()
+    town.broker.refused[where("flood/a")] = Unavailable("refused")
+    town.steps()
+    assert town.broker.kept == {former("flood/a"): order}
+    town.broker.refused.clear()
+    town.steps(20, every_s=1)
+    assert town.broker.kept == {where("flood/a"): order}
+
+
+def test_who_listens_hears_of_the_former_place_at_the_start_alone(town: Town) -> None:
+    town.issue("flood/a")
+    town.issue("flood/a", AlertLevel.EMERGENCY_SAFETY)
+    town.broker.restart()
+    town.steps()
+    assert town.broker.tries == {where("flood/a"): 3}

@@ -6,6 +6,7 @@ the database's own refusal, should the code above it ever be wrong.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import ClassVar, get_type_hints
 
 import psycopg
@@ -28,7 +29,7 @@ from cityos.domain.alert_level import AlertLevel
 from cityos.domain.event import AlertReceived, Event
 from cityos.domain.occasion import Actual, Exercise, Occasion
 from cityos.domain.proposal import Assessment, ProposalState
-from cityos.errors import Conflict
+from cityos.errors import Conflict, NotFound
 from cityos.plugins.contract import CityView
 from cityos.testing import builders as a
 from tests.alert_path import ISSUER, AlertPath
@@ -125,6 +126,33 @@ class Town(RuleBasedStateMachine):
                 "town", alert.identifier, issuer=ISSUER, by="k", reason="r", now=now
             )
             assert cancel.occasion == alert.occasion
+
+    @rule(pick=st.integers(0, 2))
+    def have_assessed_again(self, pick: int) -> None:
+        now = self.city.clock.now()
+        decided = self.city.orders.proposals("town", reassessable_at=now)
+        for proposal in decided[pick : pick + 1]:
+            self.city.orders.reassess("town", proposal.id, by="k", reason="r", now=now)
+
+    @rule(exercise=st.sampled_from([each for each in OCCASIONS if isinstance(each, Exercise)]))
+    def end_an_exercise(self, exercise: Exercise) -> None:
+        now = self.city.clock.now()
+        others = self._open_but_of(exercise)
+        with suppress(NotFound):
+            self.city.orders.end_exercise(
+                "town", exercise, issuer=ISSUER, by="k", reason="r", now=now
+            )
+        assert self._open_but_of(exercise) == others
+        assert exercise.run not in {
+            one.run for one in self.city.orders.open_exercises("town", now)
+        }
+
+    def _open_but_of(self, exercise: Exercise) -> list[object]:
+        """The situations of all other occasions, and the proposals that wait there."""
+        return [
+            self.city.rows("SELECT * FROM situation WHERE run <> %s ORDER BY run", exercise.run),
+            self.city.rows("SELECT * FROM proposal WHERE run <> %s ORDER BY id", exercise.run),
+        ]
 
     @rule(hours=st.sampled_from([1, 30]))
     def time_passes(self, hours: int) -> None:

@@ -107,6 +107,20 @@ def test_old_refusals_and_deliveries_go(maintenance: Maintenance, database_url: 
         assert connection.execute("SELECT raw_id FROM dead_letter").fetchall() == [(0,)]
 
 
+def test_what_a_clock_without_its_time_has_stamped_waits_until_it_is_replayed(
+    maintenance: Maintenance, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, 3)
+        connection.execute("UPDATE dead_letter SET received_at = '2000-01-01+00'")
+        replayed = "UPDATE dead_letter SET replayed_at = %s WHERE raw_id = %s"
+        connection.execute(replayed, (NOW - timedelta(days=100), 1))
+        connection.execute(replayed, (NOW, 2))
+        maintenance.round()
+        rows = connection.execute("SELECT raw_id FROM dead_letter ORDER BY 1").fetchall()
+        assert rows == [(2,), (3,)]
+
+
 def test_two_at_the_same_time_do_not_disturb_each_other(
     maintenance: Maintenance, database_url: str
 ) -> None:

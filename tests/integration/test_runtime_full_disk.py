@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
 import time
@@ -9,16 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from rich.console import Console
 
+from cityos.bootstrap.up import up
 from cityos.clock import SystemClock
+from cityos.errors import SetupFailed, Unavailable
 from cityos.runtime import running
 from cityos.runtime.account import Account
+from cityos.runtime.bounded_log import BoundedLog
+from cityos.runtime.news import SUPERVISOR, NewsLog
 from cityos.runtime.process import Child, Command, is_alive, run
 from cityos.runtime.records import Records
 from cityos.runtime.secret_file import SecretFile
+from cityos.runtime.service import log_path
 from cityos.runtime.stack import Stack, StackPlan
 from cityos.runtime.supervisor import Part, Supervisor
+from cityos.settings import Settings
+from cityos.storage.database import Database, migrate
 
 SLEEP = Part(name="part", argv=["sleep", "60"], says_ready=False)
 FULL = OSError(28, "No space left on device")
@@ -208,6 +219,54 @@ def test_what_a_program_said_can_be_lost_without_harm(home: Path) -> None:
         ["echo", "yes"], account=Account("self"), folder=home, timeout_s=5, log=home / "log"
     )
     assert said == b"yes\n"
+
+
+# --- the first start ----------------------------------------------------------------------------
+
+
+def test_a_first_start_without_room_says_so_and_not_how_it_failed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_settings: Settings) -> None:
+        raise OSError(28, "No space left on device", str(home / "secrets.json"))
+
+    monkeypatch.setattr("cityos.bootstrap.up.connect.secrets", full)
+    with pytest.raises(SetupFailed, match=r"No space left on .*secrets\.json\); make room there"):
+        up(Settings(home=home), Console(file=io.StringIO()), after_ready=list)
+
+
+def test_a_database_without_room_is_named_as_that(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise psycopg.errors.DiskFull("could not extend file")
+
+    monkeypatch.setattr("alembic.command.upgrade", full)
+    with pytest.raises(SetupFailed, match="the database's disk is full"):
+        migrate(database_url)
+    database = Database(database_url, application="test-full-disk", max_size=1)
+    with pytest.raises(Unavailable, match="the database's disk is full"), database.connection():
+        full()
+    database.close()
+
+
+def test_the_supervisors_news_waits_for_no_disk(home: Path) -> None:
+    log = log_path(home, SUPERVISOR)
+    log.mkdir()  # as bad as a full disk: nothing can be written there
+    news = NewsLog(home, SystemClock())
+    news.add("lost")
+    log.rmdir()
+    news.add("kept")
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["kept"]
+
+
+def test_what_is_said_for_years_does_not_fill_the_disk(home: Path) -> None:
+    log = BoundedLog(home / "log" / "news.log", max_bytes=100)
+    for number in range(100):
+        log.append(b"%09d\n" % number)
+    kept = b"".join((home / "log" / name).read_bytes() for name in ("news.log.1", "news.log"))
+    assert kept.endswith(b"%09d\n" % 99)
+    assert 100 <= len(kept) <= 200
 
 
 # --- stopping -----------------------------------------------------------------------------------

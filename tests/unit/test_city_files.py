@@ -173,6 +173,7 @@ def test_a_device_may_speak_for_several_things(write: Write) -> None:
     ("files", "place", "says"),
     [
         (gauges("danger_level_m", "dangr_level_m"), ":1", "'danger_level_m'?"),
+        (gauges("danger_level_m", "danger_lvl_m"), ":1", "'danger_level_m'?"),
         (gauges("name_ja", "river_ja"), ":1", "'name_ja' is missing"),
         (gauges("2.5", "high"), ":2", "danger_level_m: 'high' is not a number"),
         (gauges("2.5", "nan"), ":2", "not a finite number"),
@@ -252,10 +253,41 @@ def test_everything_that_is_wrong_is_named_at_once(write: Write) -> None:
 
 
 def test_a_thousand_faults_do_not_make_a_thousand_lines(write: Write) -> None:
-    lines = faults_of(write({GAUGE_FILE: GAUGES + "a,b\n" * 1000}))
+    wrong = "".join(f"a{n},A,A,138.3,34.9,x{n},\n" for n in range(1000))
+    lines = faults_of(write({GAUGE_FILE: GAUGES + wrong}))
 
     assert len(lines) == 21
     assert lines[-1] == "and 980 more"
+
+
+def test_the_same_fault_of_many_rows_is_said_once(write: Write) -> None:
+    lines = faults_of(write({GAUGE_FILE: GAUGES + "a,b\n" * 1000}))
+
+    assert lines == [
+        "WaterLevelGauge.csv:3: 2 cells, but the header has 7 (and in 999 more places)"
+    ]
+
+
+def test_a_wrong_column_is_not_buried_under_what_follows_from_it(write: Write) -> None:
+    more = "".join(f"acme,d{n},cityos_json,WaterLevelGauge:bridge\n" for n in range(30))
+    files: Files = {
+        **gauges("caution_level_m", "caution_level"),
+        "devices.csv": DEVICES + more + "acme,lost,cityos_json,RainGauge:nowhere\n",
+        "simulation.toml": "[rivers.bridge]\n",
+    }
+    lines = faults_of(write(files))
+
+    assert lines[0].startswith("WaterLevelGauge.csv:1: unknown column 'caution_level'; did you")
+    assert lines[1].startswith("devices.csv:33: entity: no entity urn:ngsi-ld:RainGauge:town:now")
+    assert lines[2].startswith("not shown: 32 that may be right once these are mended")
+    assert len(lines) == 3
+
+
+def test_a_misspelt_column_is_not_missed_as_well(write: Write) -> None:
+    lines = faults_of(write(gauges("name_en", "nameen")))
+
+    assert lines[0].startswith("WaterLevelGauge.csv:1: unknown column 'nameen'; did you mean 'na")
+    assert lines[1].startswith("not shown: 1 that")
 
 
 # --- the demo city ------------------------------------------------------------------------------

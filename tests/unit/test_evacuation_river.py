@@ -52,6 +52,20 @@ def test_reaching_the_danger_level_proposes_level_4_with_its_evidence() -> None:
     assert (evidence.at, evidence.level) == (minute(20), 4)
 
 
+def test_a_river_is_named_once_where_the_gauge_bears_its_name() -> None:
+    alike = dataclasses.replace(gauge(), name=Name("Asuwa River mouth", "足羽川"))
+    (said,) = Town(alike).observe(20, 6.15)
+    assert said.headline.en.endswith("(flood): Around Asuwa River mouth")
+    assert said.headline.ja == "【警戒レベル4 避難指示】足羽川付近（洪水）"
+    assert said.reason.en.startswith("Asuwa River mouth: water level 6.15 m")
+    assert said.reason.ja.startswith("足羽川の水位 6.15 m")
+    # in each language for itself
+    half = dataclasses.replace(gauge(), name=Name("Tsukumo", "足羽川"))
+    (said,) = Town(half).observe(20, 6.15)
+    assert said.reason.en.startswith("Tsukumo (Asuwa River): water level")
+    assert said.reason.ja.startswith("足羽川の水位")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(6.1, "6.10 m"), (6.125, "6.125 m"), (7, "7.00 m"), (6.1000000001, "6.10 m")],

@@ -85,6 +85,25 @@ def test_level_colours_are_those_of_the_national_scheme() -> None:
         assert re.findall(rf"--level-{level}: ([^;]+);", tokens) == [colour]
 
 
+def test_the_number_of_a_level_can_be_read_on_its_colour() -> None:
+    """WCAG 2.2, 1.4.3: 4.5:1, and 3:1 for large type, which level 3 is always set in."""
+    tokens = (STATIC / "css" / "tokens.css").read_text(encoding="utf-8")
+    found = dict(re.findall(r"--((?:on-)?level-\d): (#[0-9a-f]{6});", tokens))
+    for level in range(1, 6):
+        lights = sorted(
+            (luminance(found[f"level-{level}"]), luminance(found[f"on-level-{level}"]))
+        )
+        ratio = (lights[1] + 0.05) / (lights[0] + 0.05)
+        assert ratio >= (3 if level == 3 else 4.5), level
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance of ``#rrggbb``."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(c * weight for c, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
 def test_site_hazards_are_those_of_the_law() -> None:
     source = (STATIC / "js" / "sites.js").read_text(encoding="utf-8")
     listed = re.search(r"SITE_HAZARDS = \[(.*?)\]", source, re.DOTALL)

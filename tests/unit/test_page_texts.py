@@ -13,24 +13,27 @@ from cityos.web import pages
 
 WEB = Path(pages.__file__).parent
 JS = WEB / "static" / "js"
+TEXTS = (JS / "texts.js", JS / "texts-officials.js")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @pytest.fixture(scope="module")
 def texts() -> dict[str, list[str]]:
-    """``texts.js`` is JSON but for its first line, comments and trailing commas."""
-    source = (JS / "texts.js").read_text(encoding="utf-8")
-    body = source[source.index("{", source.index("export const TEXTS")) : source.rindex("}") + 1]
-    found: dict[str, list[str]] = json.loads(re.sub(r",(\s*[\]}])", r"\1", body))
+    """The files of texts are JSON but for their first line, comments and trailing commas."""
+    found: dict[str, list[str]] = {}
+    for path in TEXTS:
+        source = path.read_text(encoding="utf-8")
+        body = source[source.index("{", source.index("export const")) : source.rindex("}") + 1]
+        part: dict[str, list[str]] = json.loads(re.sub(r",(\s*[\]}])", r"\1", body))
+        assert not found.keys() & part.keys()
+        found |= part
     return found
 
 
 @pytest.fixture(scope="module")
 def used() -> tuple[set[str], list[re.Pattern[str]]]:
     """Keys that the page asks for, and patterns of those that it puts together."""
-    sources = [
-        path.read_text(encoding="utf-8") for path in JS.glob("*.js") if path.name != "texts.js"
-    ]
+    sources = [path.read_text(encoding="utf-8") for path in JS.glob("*.js") if path not in TEXTS]
     page = (WEB / "templates" / "first_page.html").read_text(encoding="utf-8")
     keys = set(re.findall(r'data-text="([^"]+)"', page))
     patterns = []

@@ -64,6 +64,20 @@ def test_the_first_is_an_alert_the_next_updates_it_and_the_end_cancels_it() -> N
     ]
 
 
+def test_a_cancel_is_called_by_the_order_that_it_ends() -> None:
+    *_, cancel = chain([AlertLevel.ELDERLY_EVACUATE, AlertLevel.EVACUATE, AlertLevel.NONE])
+    assert cancel.infos[0].event == Name(
+        "Flood: lifted: level 4: evacuation order", "洪水 警戒レベル4 避難指示 解除"
+    )
+    order, lifted = (
+        proposal(level, Actual(), Hazard.TSUNAMI)
+        for level in (AlertLevel.EVACUATE, AlertLevel.NONE)
+    )
+    standing = issue(order, Actual(), None, ISSUER, "a", NOW)
+    cancel = issue(lifted, Actual(), standing, ISSUER, "b", NOW)
+    assert cancel.infos[0].event.ja == "津波 避難指示 解除"
+
+
 def test_an_exercise_says_so_in_every_text_and_an_actual_in_none() -> None:
     occasion = Exercise("drill")
     drill = issue(proposal(AlertLevel.EVACUATE, occasion), occasion, None, ISSUER, "a", NOW)

@@ -15,8 +15,8 @@ from cityos.domain.entity import Entity, Name
 from cityos.domain.history import Aggregate, Bucket, Sample
 from cityos.domain.observation import Position, Quality, Value
 from cityos.domain.observed_property import ObservedProperty, ValueKind
-from cityos.domain.proposal import Assessment, Evidence, Proposal
-from cityos.ports import ApiKey, FoundEntity, KeptDeadLetter, LatestValue
+from cityos.domain.proposal import Assessment, Evidence, Proposal, Reassessment
+from cityos.ports import ApiKey, ExerciseEnd, FoundEntity, KeptDeadLetter, LatestValue
 
 _FLAGS: Final[tuple[tuple[Quality, Literal["corrected", "time_assumed", "late"]], ...]] = (
     (Quality.CORRECTED, "corrected"),
@@ -186,7 +186,20 @@ def proposal(found: Proposal) -> wire.Proposal:
         "decided_by": found.decided_by or None,
         "decision_note": found.decision_note or None,
         "alert_identifier": found.alert_identifier or None,
+        "reassessment": None if found.reassessment is None else _reassessment(found.reassessment),
     }
+
+
+def exercise_end(end: ExerciseEnd) -> wire.ExerciseEnd:
+    return {
+        "run": end.exercise.run,
+        "superseded": end.superseded,
+        "alerts": [alert(each) for each in end.cancels],
+    }
+
+
+def _reassessment(found: Reassessment) -> wire.Reassessment:
+    return {"at": found.at, "by": found.by, "reason": found.reason}
 
 
 def _assessment(found: Assessment) -> wire.Assessment:

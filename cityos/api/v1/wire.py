@@ -276,6 +276,14 @@ class Assessment(TypedDict):
     at: Time
 
 
+class Reassessment(TypedDict):
+    """Who took a decision back, when and why: its situation was assessed again."""
+
+    at: Time
+    by: str
+    reason: str
+
+
 class Proposal(TypedDict):
     """An order that a service proposes and a person decides."""
 
@@ -293,6 +301,7 @@ class Proposal(TypedDict):
     alert_identifier: Annotated[
         str | None, Field(description="The alert that an approval has issued.")
     ]
+    reassessment: Reassessment | None
 
 
 class Proposals(TypedDict):
@@ -312,6 +321,15 @@ class Decision(BaseModel):
     ] = ""
 
 
+_Reason: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\u0000]*$"
+    ),
+    Field(description="Kept for the record, and not published."),
+]
+
+
 class Cancellation(BaseModel):
     """Why an official ends an order."""
 
@@ -319,13 +337,37 @@ class Cancellation(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"reason": "水位計の故障による誤発令"}]}
     )
 
+    reason: _Reason
+
+
+class Reconsideration(BaseModel):
+    """Why an official takes a decision back."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "誤って却下したため"}]}
+    )
+
+    reason: _Reason
+
+
+class ExerciseClosing(BaseModel):
+    """Why an exercise ends."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "訓練終了"}]}
+    )
+
     reason: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\u0000]*$"
-        ),
-        Field(description="Kept for the record, and not published."),
-    ]
+        str, Field(max_length=2000, pattern=r"^[^\u0000]*$", description="Kept for the record.")
+    ] = ""
+
+
+class ExerciseEnd(TypedDict):
+    """What the end of an exercise has closed; nothing where it had ended already."""
+
+    run: str
+    superseded: Annotated[int, Field(ge=0, description="Proposals that waited for a decision.")]
+    alerts: Annotated[list[Alert], Field(description="The Cancels of the orders in force.")]
 
 
 # --- problems ---------------------------------------------------------------------------------

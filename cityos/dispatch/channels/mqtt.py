@@ -44,6 +44,12 @@ class MqttChannel:
     def withdraw(self, delivery: Delivery) -> None:
         """A retained message of no bytes clears the topic (MQTT 5, 3.3.1.3)."""
         self._publish(delivery, b"")
+        self.clear_former(delivery)
+
+    def clear_former(self, delivery: Delivery) -> None:
+        """An earlier version retained the situation elsewhere, and nobody would end that one."""
+        former = topic.former_alert(delivery.tenant, delivery.alert.occasion, delivery.situation)
+        self._publisher.publish(former, b"", retain=True, timeout_s=self._timeout_s)
 
     def _publish(self, delivery: Delivery, payload: bytes) -> None:
         alert = delivery.alert  # its source is the service that proposed it

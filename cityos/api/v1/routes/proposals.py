@@ -1,4 +1,4 @@
-"""Orders that services propose, the person's decision on them, and the end of those in force."""
+"""Orders that services propose, a person's decisions on them, and the end of an exercise."""
 
 from typing import Annotated, Final, Literal
 
@@ -10,6 +10,7 @@ from cityos.api.v1 import mapping, wire
 from cityos.api.v1.routes.entities import Cursor, Limit
 from cityos.api.visit import visit_of
 from cityos.domain.alert import Alert
+from cityos.domain.occasion import Exercise
 from cityos.domain.proposal import ProposalState
 from cityos.ports import ApiKey
 
@@ -35,6 +36,13 @@ def list_proposals(
     status: Annotated[
         Literal["Actual", "Exercise"] | None, Query(description="Real ones or rehearsals.")
     ] = None,
+    reassessable: Annotated[  # noqa: FBT002 - a query parameter has a default
+        bool,
+        Query(
+            description="Only those that `reassess` takes now: the newest decisions on dangers "
+            "that stand, without an order and with nothing proposed."
+        ),
+    ] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
@@ -46,7 +54,12 @@ def list_proposals(
         last = cursors.read(cursor, cursors.ProposalCursor)
         before = (last.created_at, last.revision, last.id)
     newest = visit.city.orders.proposals(
-        visit.tenant.id, state=state, status=status, before=before, limit=limit + 1
+        visit.tenant.id,
+        state=state,
+        status=status,
+        reassessable_at=visit.city.clock.now() if reassessable else None,
+        before=before,
+        limit=limit + 1,
     )
     found, next_page = documents.cut(request, newest, limit, mapping.proposal_cursor)
     return documents.page([mapping.proposal(each) for each in found], next_page)
@@ -116,6 +129,65 @@ def reject_proposal(request: Request, proposal_id: ProposalId, decision: Note = 
 
 
 @router.post(
+    "/v1/proposals/{proposal_id}/reassess",
+    operation_id="reassessProposal",
+    tags=["proposals"],
+    response_model=wire.Proposal,
+)
+def reassess_proposal(
+    request: Request, proposal_id: ProposalId, reconsideration: wire.Reconsideration
+) -> Response:
+    """Take back a rejection, or the end of an order, that was a mistake. For officials.
+
+    Nothing is issued. The rules are asked again with the newest readings and telegrams, at once
+    and with each that follows: what still calls for an order is proposed again. The decision stays
+    on record, with who took it back and why. Refused while something of the situation waits for a
+    decision or is in force, once the danger is over, and a second time.
+    """
+    visit = visit_of(request)
+    key = visit.require(*DECIDE)
+    proposal = visit.city.orders.reassess(
+        visit.tenant.id,
+        proposal_id,
+        by=_by(key),
+        reason=reconsideration.reason,
+        now=visit.city.clock.now(),
+    )
+    return documents.document(mapping.proposal(proposal))
+
+
+@router.post(
+    "/v1/exercises/{run}/end",
+    operation_id="endExercise",
+    tags=["proposals"],
+    response_model=wire.ExerciseEnd,
+)
+def end_exercise(
+    request: Request,
+    run: Annotated[str, Path(description="Name of the exercise.", max_length=64)],
+    closing: Annotated[wire.ExerciseClosing | None, Body(description="May be left out.")] = None,
+) -> Response:
+    """End an exercise: nothing of it waits or is in force any more. For officials.
+
+    Its undecided proposals are superseded and its orders cancelled, by every channel. Other
+    exercises and what is real are not touched. It may be asked again, also after it broke off. A
+    reading that comes later begins the exercise anew; in a practice city, `practice` goes on.
+    """
+    visit = visit_of(request)
+    key = visit.require(*DECIDE)
+    city, tenant = visit.city, visit.tenant.id
+    end = city.orders.end_exercise(
+        tenant,
+        Exercise(run),
+        issuer=city.issuer_of(tenant),
+        by=_by(key),
+        reason=closing.reason if closing else "",
+        now=city.clock.now(),
+    )
+    return documents.document(mapping.exercise_end(end))
+
+
+@router.post(
     "/v1/alerts/{identifier}/cancel",
     operation_id="cancelAlert",
     tags=["alerts"],
@@ -130,7 +202,7 @@ def cancel_alert(
 
     The answer is the CAP Cancel, which goes out by every channel. An order is ended once: a second
     time is a conflict, for its reason would be lost. Proposals up to the order's level are
-    superseded; afterwards only a rise is proposed.
+    superseded; afterwards only a rise is proposed, or what `reassess` is asked for.
     """
     visit = visit_of(request)
     key = visit.require(*DECIDE)

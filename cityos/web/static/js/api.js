@@ -3,6 +3,7 @@
 import { setServerTime } from "./language.js";
 
 const DEADLINE_MS = 10_000;
+const ENDED_AMONG = 100; // what was ended lately is among the newest
 const MOST_PAGES = 20; // a city with more things than that needs a map of tiles, not this page
 
 /** `status` is the HTTP status, 0 when no answer came. `problem` is the RFC 9457 body, if any. */
@@ -68,6 +69,13 @@ export function alertsInForce(status) {
   return list("/v1/alerts", { status, in_force: "true" });
 }
 
+/** The Cancels among the newest messages of this city's own, newest first. */
+export async function endedOrders(status) {
+  const query = new URLSearchParams({ status, ours: "true", limit: ENDED_AMONG });
+  const { items } = await request(`/v1/alerts?${query}`);
+  return items.filter((alert) => alert.message_type === "Cancel" && alert.status === status);
+}
+
 /** Averages over `interval` (ISO 8601) since a time, oldest first: `[{at, value}]`. */
 export function history(entityId, property, since, interval) {
   return series(entityId, property, {
@@ -97,6 +105,29 @@ export function historyPath(entityId, property) {
 
 export function pendingProposals(key) {
   return list("/v1/proposals", { state: "pending" }, { key });
+}
+
+/** The newest decisions on dangers that stand without an order: those that can be taken back. */
+export function reassessableProposals(key) {
+  return list("/v1/proposals", { reassessable: "true" }, { key });
+}
+
+/** Takes a decision back: the rules are applied again. */
+export function reassess(key, proposalId, reason) {
+  return request(`/v1/proposals/${encodeURIComponent(proposalId)}/reassess`, {
+    method: "POST",
+    key,
+    body: { reason },
+  });
+}
+
+/** Closes what waits of an exercise and cancels its orders. */
+export function endExercise(key, run, reason) {
+  return request(`/v1/exercises/${encodeURIComponent(run)}/end`, {
+    method: "POST",
+    key,
+    body: { reason },
+  });
 }
 
 /** Issues the Cancel of an order in force and returns it. */

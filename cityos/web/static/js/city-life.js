@@ -2,12 +2,13 @@
 
 import { entitiesOf, on, reading, select } from "./city.js";
 import { byId, h, setText } from "./dom.js";
-import { STALE_AFTER_MS } from "./gauge-state.js";
-import { nameLanguage, nameOf, now, number, onLanguage, t } from "./language.js";
+import { isStale } from "./gauge-state.js";
+import { nameLanguage, nameOf, number, onLanguage, t } from "./language.js";
 import { sign } from "./signs.js";
 import { forDisplay } from "./units.js";
 
 let figures = null;
+let busesShown = false;
 
 export function startCityLife() {
   on("entities", build);
@@ -35,6 +36,7 @@ function build() {
   block.replaceChildren(
     h("h2", { class: "block-title" }, t("life.title")),
     h("div", { class: "tiles" }, ...tiles),
+    ...(buses.length > 0 ? [busList(buses)] : []),
     h("ul", { class: "rows" }, ...buildings.map(buildingRow)),
   );
   update();
@@ -44,29 +46,43 @@ function tile(name, labelKey, value, note) {
   return h("div", { class: "tile" }, sign(name), h("span", {}, t(labelKey)), value, note);
 }
 
+/** On the map a bus moves and cannot be reached by keyboard: here it can. */
+function busList(buses) {
+  return h(
+    "details",
+    { class: "folded", open: busesShown, ontoggle: (event) => (busesShown = event.target.open) },
+    h("summary", {}, t("life.buses.all", { n: buses.length })),
+    h("ul", { class: "rows" }, ...buses.map((bus) => row("bus", bus))),
+  );
+}
+
 function buildingRow(building) {
   const value = h("span", { class: "row-value is-small" });
   figures.rows.push({ building, value });
+  return row("building", building, value);
+}
+
+function row(name, thing, value = null) {
   return h(
     "li",
     {},
     h(
       "button",
-      { type: "button", class: "row is-plain", onclick: () => select(building.id) },
-      sign("building"),
+      { type: "button", class: "row is-plain", onclick: () => select(thing.id) },
+      sign(name),
       h(
         "span",
         { class: "row-name" },
-        h("span", { lang: nameLanguage(building.name) }, nameOf(building.name)),
+        h("span", { lang: nameLanguage(thing.name) }, nameOf(thing.name)),
       ),
       value,
     ),
   );
 }
 
-function fresh(id, property) {
-  const own = reading(id, property);
-  return own && now() - own.at <= STALE_AFTER_MS ? own : null;
+function fresh(thing, property) {
+  const own = reading(thing.id, property);
+  return own && !isStale(thing, own) ? own : null;
 }
 
 function update() {
@@ -75,19 +91,24 @@ function update() {
   let total = 0;
   let known = 0;
   for (const { building, value } of figures.rows) {
-    const own = fresh(building.id, "active_power");
+    const own = fresh(building, "active_power");
     if (own) {
       total += own.value;
       known += 1;
     }
-    setText(value, own ? display(own.value, own.unit) : "–");
+    setText(value, own ? display(own.value, own.unit) : silence(building));
   }
   if (figures.power) setText(figures.power, known > 0 ? display(total, "W") : "–");
 }
 
+/** Of a place that never spoke there is nothing to say; of one that fell silent, that it did. */
+function silence(building) {
+  return reading(building.id, "active_power") ? t("state.stale") : "–";
+}
+
 function updateBuses() {
-  const buses = entitiesOf("Bus").filter((bus) => fresh(bus.id, "position"));
-  const shares = buses.map((bus) => fresh(bus.id, "occupancy")?.value).filter(Number.isFinite);
+  const buses = entitiesOf("Bus").filter((bus) => fresh(bus, "position"));
+  const shares = buses.map((bus) => fresh(bus, "occupancy")?.value).filter(Number.isFinite);
   setText(figures.buses, t("life.buses.value", { n: buses.length }));
   const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
   setText(figures.occupancy, shares.length > 0 ? t("life.occupancy", { n: number(mean) }) : "");

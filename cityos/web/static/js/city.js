@@ -39,6 +39,8 @@ export const city = {
   /** Alerts in force, by status; null: not known. The two lists never meet. */
   actual: null,
   exercise: null,
+  /** `{actual, exercise}`: Cancels of this city's own orders, newest first; null: not known. */
+  ended: null,
   /** `connecting`, `live`, `reconnecting`, `polling` or `offline`. */
   connection: "connecting",
   lastReadingAt: null,

@@ -5,7 +5,7 @@ import { city, entity, on, reading, readingsOf, select } from "./city.js";
 import { lastDay } from "./course.js";
 import { byId, h, setText } from "./dom.js";
 import { trendOf, trendText } from "./gauge-list.js";
-import { gaugeState } from "./gauge-state.js";
+import { gaugeState, isStale } from "./gauge-state.js";
 import { icon } from "./icons.js";
 import {
   ago,
@@ -160,8 +160,10 @@ function update() {
   if (!own || typeof own.value !== "number") return;
   for (const { threshold, gap } of open.gaps ?? []) {
     const amount = number(Math.abs(threshold.value - own.value), unitOf(thing) === "m" ? 2 : 1);
-    const reached = own.value >= threshold.value;
-    setText(gap, t(`threshold.${reached ? "above" : "below"}`, { amount, unit: unitOf(thing) }));
+    const old = isStale(thing, own); // nobody knows where the water stands now
+    const reached = !old && own.value >= threshold.value;
+    const words = t(`threshold.${reached ? "above" : "below"}`, { amount, unit: unitOf(thing) });
+    setText(gap, old ? "" : words);
     gap.classList.toggle("is-reached", reached);
   }
   open.chart?.add({ at: own.at, value: own.value });
@@ -174,10 +176,11 @@ function updateNow(thing, own) {
   }
   const shown = forDisplay(own.value, own.unit);
   const trend = thing.type === "WaterLevelGauge" ? trendOf(thing) : null;
+  const old = isStale(thing, own);
   open.now.replaceChildren(
     h(
       "p",
-      { class: "big-value" },
+      { class: `big-value ${old ? "is-stale" : ""}` },
       h("b", {}, number(shown.value, shown.decimals)),
       h("span", {}, shown.unit),
     ),
@@ -188,6 +191,7 @@ function updateNow(thing, own) {
       trend && h("span", {}, icon(trend.direction, "icon trend-icon"), trendText(trend)),
       h("span", { class: "muted" }, `${time(own.at, { seconds: true })} · ${ago(own.at)}`),
     ),
+    ...(old ? [h("p", { class: "stale-note" }, t("detail.stale", { time: time(own.at) }))] : []),
   );
 }
 
@@ -202,20 +206,19 @@ function updateOthers(thing, main) {
   const attributes = thing.attributes ?? {};
   const route = { en: attributes.route_en, ja: attributes.route_ja };
   const rows = [];
-  if (nameOf(route)) rows.push([t("detail.route"), nameOf(route)]);
-  if (nameOf({ en: attributes.address_en, ja: attributes.address_ja })) {
-    const address = nameOf({ en: attributes.address_en, ja: attributes.address_ja });
-    rows.push([t("detail.address"), address]);
-  }
+  if (nameOf(route)) rows.push([t("detail.route"), nameOf(route), nameLanguage(route)]);
+  const address = { en: attributes.address_en, ja: attributes.address_ja };
+  if (nameOf(address)) rows.push([t("detail.address"), nameOf(address), nameLanguage(address)]);
   for (const [property, own] of readingsOf(thing.id)) {
     if (property === main || typeof own.value !== "number") continue;
     const label = nameOf(city.properties.get(property)?.label) || property;
     const shown = forDisplay(own.value, own.unit);
-    rows.push([label, `${number(shown.value, shown.decimals)} ${shown.unit}`]);
+    const text = `${number(shown.value, shown.decimals)} ${shown.unit}`;
+    rows.push([label, isStale(thing, own) ? `${text} · ${ago(own.at)}` : text]);
   }
   if (rows.length === 0 && !main) rows.push([t("detail.readings"), t("detail.no_data")]);
   open.others.replaceChildren(
-    ...rows.map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text))),
+    ...rows.map(([term, text, lang]) => h("div", {}, h("dt", {}, term), h("dd", { lang }, text))),
   );
 }
 

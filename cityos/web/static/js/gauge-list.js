@@ -2,9 +2,9 @@
 
 import { city, entitiesOf, on, reading, samplesOf, select } from "./city.js";
 import { byId, h, setText } from "./dom.js";
-import { gaugeState } from "./gauge-state.js";
+import { gaugeState, isStale } from "./gauge-state.js";
 import { icon } from "./icons.js";
-import { nameLanguage, nameOf, number, onLanguage, riverOf, t, time } from "./language.js";
+import { ago, nameLanguage, nameOf, number, onLanguage, riverOf, t, time } from "./language.js";
 import { setLevelMark, stateText } from "./level-mark.js";
 import { MAIN_PROPERTY, thresholdsOf } from "./levels.js";
 import { forDisplay } from "./units.js";
@@ -99,8 +99,9 @@ function updateRow(row) {
   setLevelMark(row.mark, state);
   row.level = state.level;
   row.button.classList.toggle("is-stale", state.kind === "stale" || state.kind === "none");
-  row.button.toggleAttribute("aria-current", city.selected === gauge.id);
-  setText(row.state, stateText(state));
+  if (city.selected === gauge.id) row.button.setAttribute("aria-current", "true");
+  else row.button.removeAttribute("aria-current");
+  setText(row.state, state.kind === "stale" ? "" : stateText(state)); // its time says so
   if (!own || typeof own.value !== "number") {
     setText(row.value, "–");
     setText(row.at, t("state.none"));
@@ -109,7 +110,7 @@ function updateRow(row) {
   }
   const shown = forDisplay(own.value, own.unit);
   setText(row.value, `${number(shown.value, shown.decimals)} ${shown.unit}`);
-  setText(row.at, time(own.at));
+  setText(row.at, state.kind === "stale" ? t("state.stale.ago", { ago: ago(own.at) }) : time(own.at));
   if (row.thresholds.length > 0) {
     const share = own.value / (row.thresholds.at(-1).value * 1.12);
     row.needle.hidden = false;
@@ -142,7 +143,7 @@ export function trendText(trend) {
 
 function updateRain(row) {
   const short = reading(row.gauge.id, "precipitation_10min");
-  const text = short ? `${t("rain.ten")} ${number(short.value, 1)} mm` : "";
+  const text = short && !isStale(row.gauge, short) ? `${t("rain.ten")} ${number(short.value, 1)} mm` : "";
   setText(row.note, text);
 }
 

@@ -1,10 +1,12 @@
 // The two languages of the city's people: which one is on, and how texts, numbers and times read.
 
-import { TEXTS } from "./texts.js";
+import { OFFICIALS_TEXTS } from "./texts-officials.js";
+import { TEXTS as EVERYBODYS_TEXTS } from "./texts.js";
 
 const REMEMBERED = "cityos.language";
 const LOCALES = { en: "en-GB", ja: "ja-JP" };
 const CITY_TIME_ZONE = "Asia/Tokyo";
+const TEXTS = { ...EVERYBODYS_TEXTS, ...OFFICIALS_TEXTS };
 const listeners = new Set();
 
 let current = remembered() ?? fromBrowser();

@@ -106,6 +106,7 @@ export async function refresh() {
 }
 
 let alertsAsked = 0;
+let inForceBefore = null; // as long as it is the same, nothing was ended
 
 /** An answer that was overtaken by a newer question is dropped. */
 export async function refreshAlerts() {
@@ -121,8 +122,22 @@ export async function refreshAlerts() {
     city.actual = actual.filter((alert) => alert.status === "Actual");
     city.exercise = exercise.filter((alert) => alert.status === "Exercise");
     changed("alerts");
+    await refreshEnded(asked);
   } catch (error) {
     if (asked === alertsAsked && city.actual === null) changed("alerts");
     throw error;
   }
+}
+
+async function refreshEnded(asked) {
+  const inForce = [...city.actual, ...city.exercise].map((alert) => alert.identifier).join(" ");
+  if (inForce === inForceBefore) return;
+  const [actual, exercise] = await Promise.all([
+    api.endedOrders("Actual"),
+    api.endedOrders("Exercise"),
+  ]);
+  if (asked !== alertsAsked) return;
+  inForceBefore = inForce;
+  city.ended = { actual, exercise };
+  changed("alerts");
 }

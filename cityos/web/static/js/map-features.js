@@ -1,8 +1,7 @@
 // The city as GeoJSON (RFC 7946) for the map's sources.
 
 import { city, entitiesOf, entity, reading } from "./city.js";
-import { STALE_AFTER_MS } from "./gauge-state.js";
-import { now } from "./language.js";
+import { isStale } from "./gauge-state.js";
 import { alertLevel } from "./levels.js";
 import { chosenSites } from "./sites.js";
 
@@ -43,7 +42,7 @@ function points(things) {
 export function positionOf(thing) {
   const own = reading(thing.id, "position");
   if (own && Number.isFinite(own.value?.longitude)) {
-    return now() - own.at <= STALE_AFTER_MS ? own.value : null;
+    return isStale(thing, own) ? null : own.value;
   }
   return thing.position ?? null;
 }

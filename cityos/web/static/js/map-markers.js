@@ -7,7 +7,7 @@ import { city, entitiesOf, reading, select } from "./city.js";
 import { h, setText } from "./dom.js";
 import { gaugeState } from "./gauge-state.js";
 import { icon } from "./icons.js";
-import { nameOf, number, t } from "./language.js";
+import { ago, nameOf, number, t } from "./language.js";
 import { levelMark, setLevelMark, stateText } from "./level-mark.js";
 import { MAIN_PROPERTY } from "./levels.js";
 import { place } from "./map-places.js";
@@ -49,6 +49,7 @@ export function gaugeSign(type) {
 function createMarker(map, gauge) {
   const mark = h("span", { "aria-hidden": "true" });
   const value = h("span", { class: "marker-value", "aria-hidden": "true" });
+  const age = h("span", { class: "marker-age", "aria-hidden": "true" });
   const name = h("span", { class: "marker-name", "aria-hidden": "true" }, nameOf(gauge.name));
   const element = h(
     "button",
@@ -60,7 +61,7 @@ function createMarker(map, gauge) {
         select(gauge.id);
       },
     },
-    pill(gauge.type, mark, value),
+    pill(gauge.type, mark, value, age),
     name,
   );
   const { longitude, latitude } = gauge.position;
@@ -68,7 +69,7 @@ function createMarker(map, gauge) {
     new Marker({ element: part, anchor: "center" }).setLngLat([longitude, latitude]).addTo(map);
   // from the place to its gauge: on its own, for it lies below all gauges and strikes none out
   const lead = put(h("span", { class: "marker-lead", "aria-hidden": "true" }, h("i")));
-  return { gauge, marker: put(element), lead, element, mark, value, room: null };
+  return { gauge, marker: put(element), lead, element, mark, value, age, room: null };
 }
 
 /** Moves the markers apart as far as the present view asks for. True when something has changed. */
@@ -77,13 +78,18 @@ export function arrangeMarkers(map) {
   const before = JSON.stringify(shown.map((one) => one.room));
   const forms = map.getZoom() >= NAMES_FROM_ZOOM ? FORMS : FORMS.slice(0, -1);
   const sizes = forms.map((form) => measure(shown, form));
+  const { clientWidth: right, clientHeight: bottom } = map.getContainer();
+  const stage = { left: 0, right, top: 0, bottom };
   const labels = shown.map(({ marker, dry }, index) => {
     const { x, y } = map.project(marker.getLngLat());
     const own = sizes.map((size) => size[index]);
     const hidden = own[0][0] === 0; // a hidden layer takes no room
     // seen from afar a gauge without rain has nothing to say
     const silent = dry && forms.length < FORMS.length;
-    return { x, y, forms: own.slice(0, hidden ? 0 : silent ? 1 : undefined) };
+    const inside = x >= 0 && x <= stage.right && y >= 0 && y <= stage.bottom;
+    // of what is not in view nothing juts in that could be read only in part
+    const most = hidden ? 0 : silent || !inside ? 1 : undefined;
+    return { x, y, forms: own.slice(0, most), within: inside ? stage : null };
   });
   place(labels, REACH_PX, furniture(map)).forEach((found, index) => {
     const one = shown[index];
@@ -138,7 +144,7 @@ function measure(shown, form) {
 
 export function updateMarkers() {
   for (const one of markers.values()) {
-    const { gauge, element, mark, value } = one;
+    const { gauge, element, mark, value, age } = one;
     const own = reading(gauge.id, MAIN_PROPERTY[gauge.type]);
     const state = gaugeState(gauge);
     const shown = own && typeof own.value === "number" ? forDisplay(own.value, own.unit) : null;
@@ -146,6 +152,8 @@ export function updateMarkers() {
     setLevelMark(mark, state);
     one.level = state.level;
     setText(value, text);
+    const old = state.kind === "stale" ? ago(own.at) : "";
+    setText(age, old);
     element.classList.toggle("is-raised", state.level > 0);
     element.classList.toggle("is-stale", state.kind === "stale" || state.kind === "none");
     one.dry = gauge.type === "RainGauge" && own?.value === 0;
@@ -156,6 +164,7 @@ export function updateMarkers() {
       nameOf(gauge.name),
       shown ? `${text} ${shown.unit}` : t("state.none"),
       stateText(state),
+      ...(old ? [old] : []),
     ].join(t("separator"));
     if (element.getAttribute("aria-label") !== spoken) element.setAttribute("aria-label", spoken);
   }

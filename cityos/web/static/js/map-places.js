@@ -19,7 +19,8 @@ for (let far = FIRST_PX; far <= REACH_PX; far += STEP_PX) {
  * `{x, y, forms}`, the most important first; `forms` are the sizes `[width, height]` that it can
  * take, smallest first, in pixels. A form is bought with at most `reach[form]` pixels of way from
  * the label's point. Everything is placed small before anything grows; what is still small makes
- * way for what matters more. No label goes where `blocked` boxes are, `{left, right, top, bottom}`.
+ * way for what matters more. No label goes where `blocked` boxes are, `{left, right, top, bottom}`,
+ * nor, where it has a box `within`, beyond that.
  */
 export function place(labels, reach = [], blocked = []) {
   const find = (index, form, others) =>
@@ -56,7 +57,7 @@ function grown(places, index, found, find) {
   return next;
 }
 
-function nearest({ x, y, forms }, form, reach, others) {
+function nearest({ x, y, forms, within }, form, reach, others) {
   const [width, height] = forms[form];
   for (const [dx, dy] of OFFSETS) {
     if (Math.hypot(dx, dy) > reach + 1) return null;
@@ -69,9 +70,14 @@ function nearest({ x, y, forms }, form, reach, others) {
       top: y + dy - height / 2 - GAP_PX,
       bottom: y + dy + height / 2 + GAP_PX,
     };
+    if (within && !contains(within, box)) continue;
     if (!others.some((other) => other && overlap(box, other))) return box;
   }
   return null;
+}
+
+function contains(a, b) {
+  return a.left <= b.left && b.right <= a.right && a.top <= b.top && b.bottom <= a.bottom;
 }
 
 function overlap(a, b) {

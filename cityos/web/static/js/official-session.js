@@ -12,6 +12,8 @@ let timer = 0;
 export const session = {
   /** Proposals that wait, newest first; null: not known. */
   proposals: null,
+  /** Decided ones that can be assessed again, newest first. */
+  decided: [],
   failed: false,
 };
 
@@ -37,8 +39,7 @@ export async function resume() {
 
 /** Raises ApiError: 401 for a key that is not ours, 403 for one that may not decide. */
 export async function signIn(candidate) {
-  session.proposals = await api.pendingProposals(candidate);
-  session.failed = false;
+  await ask(candidate);
   key = candidate;
   try {
     sessionStorage.setItem(STORED, candidate);
@@ -53,6 +54,7 @@ export async function signIn(candidate) {
 export function signOut() {
   key = "";
   session.proposals = null;
+  session.decided = [];
   clearInterval(timer);
   try {
     sessionStorage.removeItem(STORED);
@@ -72,10 +74,7 @@ export async function refreshProposals() {
   if (!signedIn()) return;
   const asked = key;
   try {
-    const proposals = await api.pendingProposals(asked);
-    if (key !== asked) return;
-    session.proposals = proposals;
-    session.failed = false;
+    await ask(asked, () => key === asked);
   } catch (error) {
     if (key !== asked) return;
     if (error.status === 401 || error.status === 403) {
@@ -87,6 +86,15 @@ export async function refreshProposals() {
   changed("proposals");
 }
 
+/** Raises ApiError. What comes when it is no longer `wanted` is dropped. */
+async function ask(candidate, wanted = () => true) {
+  const [proposals, decided] = await Promise.all([
+    api.pendingProposals(candidate),
+    api.reassessableProposals(candidate),
+  ]);
+  if (wanted()) Object.assign(session, { proposals, decided, failed: false });
+}
+
 /** Raises ApiError. `decision` is `approve` or `reject`. */
 export function decide(proposal, decision, note) {
   return api.decide(key, proposal.id, decision, note);
@@ -95,6 +103,16 @@ export function decide(proposal, decision, note) {
 /** Raises ApiError. */
 export function endOrder(alert, reason) {
   return api.endOrder(key, alert.identifier, reason);
+}
+
+/** Raises ApiError. */
+export function reassess(proposal, reason) {
+  return api.reassess(key, proposal.id, reason);
+}
+
+/** Raises ApiError. */
+export function endExercise(run, reason) {
+  return api.endExercise(key, run, reason);
 }
 
 /** True for a proposal or an alert of an exercise. What does not say so is treated as actual. */

@@ -3,7 +3,7 @@
 import { hasText, nameOf, t } from "./language.js";
 import { isExercise } from "./official-session.js";
 
-const PRACTICE_RUN = "practice"; // all that a practice city does: there is no other to tell it from
+export const PRACTICE_RUN = "practice"; // all that a practice city does: there is no other to tell it from
 
 /** Whether it is real, and of several exercises which. */
 export function occasionName(one) {

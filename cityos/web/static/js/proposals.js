@@ -1,8 +1,10 @@
 // Proposals that wait for a person: what is proposed, for where, and on what evidence.
 
-import { entity, on, select } from "./city.js";
+import { city, entity, on, select } from "./city.js";
+import { decidedCards } from "./decided.js";
 import { openDecision } from "./decision.js";
 import { byId, h, setText } from "./dom.js";
+import { exerciseRows } from "./exercises.js";
 import { nameLanguage, nameOf, number, onLanguage, t, time } from "./language.js";
 import { levelMark, markState } from "./level-mark.js";
 import { isExercise, session, signedIn } from "./official-session.js";
@@ -16,6 +18,7 @@ let shownBefore = "";
 export function startProposals() {
   on("session", render);
   on("proposals", render);
+  on("alerts", render);
   onLanguage(render);
 }
 
@@ -26,7 +29,9 @@ function render() {
     document.documentElement.lang,
     signedIn(),
     session.proposals,
+    session.decided,
     session.failed,
+    city.exercise,
   ]);
   if (fingerprint === shownBefore) return;
   shownBefore = fingerprint;
@@ -51,12 +56,15 @@ function render() {
 function content() {
   const parts = session.failed ? [h("p", { class: "form-error" }, t("decisions.failed"))] : [];
   const proposals = [...(session.proposals ?? [])].sort(
-    (a, b) => b.assessment.level - a.assessment.level,
+    (a, b) => isExercise(a) - isExercise(b) || b.assessment.level - a.assessment.level,
   );
+  const real = proposals.filter((proposal) => !isExercise(proposal)).length;
   if (proposals.length === 0 && !session.failed) {
     parts.push(h("p", { class: "empty" }, t("decisions.none")));
   }
-  return [...parts, ...proposals.map(card)];
+  const cards = proposals.map(card);
+  cards.splice(real, 0, ...exerciseRows()); // what is real comes first
+  return [...parts, ...cards, ...decidedCards()];
 }
 
 function announceNew(proposals) {

@@ -1,14 +1,14 @@
 // What one needs to know of an evacuation site: above all, for which hazards it is *not* meant.
 
 import { h } from "./dom.js";
-import { nameOf, number, t } from "./language.js";
+import { nameLanguage, nameOf, number, t } from "./language.js";
 import { SITE_HAZARDS } from "./sites.js";
 
 export function siteFacts(site) {
   const attributes = site.attributes ?? {};
   const own = SITE_HAZARDS.filter((hazard) => attributes.hazards?.includes(hazard));
   const others = SITE_HAZARDS.filter((hazard) => !own.includes(hazard));
-  const address = nameOf({ en: attributes.address_en, ja: attributes.address_ja });
+  const address = { en: attributes.address_en, ja: attributes.address_ja };
   return [
     h("h3", {}, t("detail.suitable")),
     hazardList(own, "is-suitable"),
@@ -17,7 +17,7 @@ export function siteFacts(site) {
     h(
       "dl",
       { class: "facts" },
-      address && fact("detail.address", address),
+      nameOf(address) && fact("detail.address", nameOf(address), nameLanguage(address)),
       attributes.capacity
         && fact("detail.capacity", t("detail.capacity.value", { n: number(attributes.capacity) })),
     ),
@@ -32,6 +32,6 @@ function hazardList(hazards, className) {
   );
 }
 
-function fact(key, text) {
-  return h("div", {}, h("dt", {}, t(key)), h("dd", {}, text));
+function fact(key, text, lang = null) {
+  return h("div", {}, h("dt", {}, t(key)), h("dd", { lang }, text));
 }

@@ -1,8 +1,10 @@
-// The first thing one reads: how the rivers stand, in one line, and how many gauges in each state.
+// The first thing one reads: how the rivers stand, in one line, how many gauges are in each state,
+// and what else the city has.
 
 import { city, entitiesOf, on } from "./city.js";
 import { byId, h } from "./dom.js";
 import { gaugeState } from "./gauge-state.js";
+import { holdings } from "./holdings.js";
 import { onLanguage, t } from "./language.js";
 import { levelMark, stateText } from "./level-mark.js";
 
@@ -29,6 +31,7 @@ export function render() {
       statement.detail && h("span", {}, statement.detail),
     ),
     ...(states.length > 0 ? [tally(states)] : []),
+    holdings(),
     ...(ordersNote() ? [h("p", { class: "orders-note" }, ordersNote())] : []),
   );
 }
@@ -66,6 +69,7 @@ function tally(states) {
   return h(
     "ul",
     { class: "tally", "aria-label": t("summary.counts") },
+    h("li", { class: "tally-title" }, t("holdings.rivers", { n: states.length })),
     ...counted.map(({ state, n }) =>
       h("li", {}, levelMark(state), h("span", {}, shortState(state)), h("b", {}, String(n))),
     ),

@@ -1,4 +1,4 @@
-// Every text of the page, one line a text: English, then Japanese. {name} is filled in.
+// The texts of the page, one line a text: English, then Japanese. {name} is filled in.
 
 export const TEXTS = {
   "page.name": ["City monitor", "防災・都市モニター"],
@@ -92,10 +92,21 @@ export const TEXTS = {
   "summary.failed": ["Readings could not be loaded", "観測値を読み込めませんでした"],
   "summary.counts": ["Gauges by state", "状態別の観測所数"],
 
+  "holdings.rivers": ["River gauges: {n}", "水位計 {n}か所"],
+  "holdings.rain": ["Rain gauges: {n}", "雨量計 {n}か所"],
+  "holdings.rain.most": ["most in 1 h: {amount} mm, {name}", "1時間雨量の最大 {amount} mm（{name}）"],
+  "holdings.rain.dry": ["no rain in the last hour", "この1時間に降雨なし"],
+  "holdings.sites": ["Evacuation sites: {n}", "指定緊急避難場所 {n}か所"],
+  "holdings.silent": ["Silent sensors: {n}", "更新が途絶えている観測機器 {n}台"],
+  "holdings.silent.one": ["{name} ({since})", "{name}（{since}）"],
+
+  "ended.title": ["Orders lifted in the last 24 hours", "解除された避難情報（過去24時間）"],
+
   "state.normal": ["Normal", "平常"],
   "state.level": ["Level {level}", "レベル{level}"],
   "state.level.full": ["Corresponds to level {level}", "警戒レベル{level}相当"],
   "state.stale": ["Out of date", "更新なし"],
+  "state.stale.ago": ["Out of date, {ago}", "{ago}から更新なし"],
   "state.none": ["No reading", "観測値なし"],
   "state.no_thresholds": ["No thresholds set", "基準水位なし"],
 
@@ -139,6 +150,10 @@ export const TEXTS = {
   "detail.chart_missing": [
     "The chart library is not installed on this server.",
     "グラフ用ライブラリがサーバーに導入されていません。",
+  ],
+  "detail.stale": [
+    "Out of date: this is not the present value. Nothing newer than {time} has come.",
+    "現在の値ではありません。{time}を最後に観測値が届いていません。",
   ],
   "detail.data": ["Open data (JSON)", "オープンデータ (JSON)"],
   "detail.address": ["Address", "所在地"],
@@ -194,6 +209,7 @@ export const TEXTS = {
   "life.buses.value": ["{n}", "{n}台"],
   "life.power": ["Power, public buildings", "公共施設の電力"],
   "life.occupancy": ["Mean occupancy {n} %", "平均混雑率 {n}%"],
+  "life.buses.all": ["All {n} buses", "バス{n}台の一覧"],
   "life.buildings": ["{n} buildings", "{n}施設"],
 
   "layers.title": ["Layers", "表示"],
@@ -211,143 +227,6 @@ export const TEXTS = {
     "The map cannot be shown on this device. All readings are in the list.",
     "この端末では地図を表示できません。観測値は一覧をご覧ください。",
   ],
-
-  "officials.button": ["Officials", "職員用"],
-  "officials.button.in": ["Signed in", "職員ログイン中"],
-  "officials.title": ["Officials", "職員用画面"],
-  "officials.explain": [
-    "With an official's key you see and decide proposed orders. Your key's name is recorded.",
-    "職員用キーで避難情報の発令案を確認し、決定できます。決定はキーの名義とともに記録されます。",
-  ],
-  "officials.key": ["Key", "職員用キー"],
-  "officials.key.kept": [
-    "The key is forgotten when this tab is closed.",
-    "キーはこのタブを閉じると破棄されます。",
-  ],
-  "officials.sign_in": ["Sign in", "ログイン"],
-  "officials.sign_out": ["Sign out", "ログアウト"],
-  "officials.signed_in": [
-    "You are signed in on this tab.",
-    "このタブでログインしています。",
-  ],
-  "officials.key.missing": ["Enter a key.", "キーを入力してください。"],
-  "officials.key.refused": [
-    "This key is not valid here. Check it, or ask the administrator for a new one.",
-    "このキーは使用できません。内容を確認するか、管理者に再発行を依頼してください。",
-  ],
-  "officials.key.forbidden": [
-    "This key may not decide on orders. Ask the administrator for an official's key.",
-    "このキーには発令の権限がありません。管理者に職員用キーの発行を依頼してください。",
-  ],
-  "officials.key.failed": [
-    "The key could not be checked: the city does not answer. Try again.",
-    "キーを確認できませんでした。しばらくしてからもう一度お試しください。",
-  ],
-
-  "decisions.title": ["Decisions to make", "決定待ちの発令案"],
-  "decisions.none": ["Nothing waits for a decision.", "決定待ちの発令案はありません。"],
-  "decisions.failed": [
-    "The proposals could not be loaded. The page keeps trying.",
-    "発令案を読み込めませんでした。再試行を続けています。",
-  ],
-  "decisions.new": ["A new proposal waits for a decision.", "新しい発令案が届きました。"],
-  "decisions.proposed": ["Proposed by {service}, {time}", "{service}による提案 {time}"],
-  "decisions.stand_down": ["Lift the order", "解除"],
-  "decisions.evidence": ["Evidence", "根拠"],
-  "decisions.measured": ["measured", "観測値"],
-  "decisions.threshold": ["threshold", "基準値"],
-  "decisions.alone": ["alone calls for level {level}", "単独ではレベル{level}相当"],
-  "decisions.rule": ["Rules {version}", "判定ルール {version}"],
-  "decisions.approve": ["Approve…", "承認に進む"],
-  "decisions.reject": ["Reject…", "却下に進む"],
-  "decisions.exercise": ["Exercise", "訓練"],
-  "decisions.actual": ["Actual", "実際"],
-
-  "decide.approve.title": ["Issue this order?", "この避難情報を発令しますか"],
-  "decide.approve.down": ["Lift this order?", "この避難情報を解除しますか"],
-  "decide.reject.title": ["Reject this proposal?", "この発令案を却下しますか"],
-  "decide.approve.what": [
-    "It goes out at once through every channel of the city.",
-    "承認すると、市のすべての伝達手段で直ちに配信されます。",
-  ],
-  "decide.approve.exercise": [
-    "It goes out marked as an exercise on every channel.",
-    "すべての伝達手段に【訓練】と明記して配信されます。",
-  ],
-  "decide.reject.what": [
-    "No alert goes out. The proposal is kept with your reason.",
-    "避難情報は配信されません。発令案は却下理由とともに保存されます。",
-  ],
-  "decide.reject.what.down": [
-    "The order stays in force. You can end it at any time where it is shown, above.",
-    "避難情報は継続します。画面上部の避難情報の欄から、いつでも解除できます。",
-  ],
-  "decide.hazard": ["Hazard", "災害"],
-  "decide.area": ["Area", "対象"],
-  "decide.note.approve": ["Note (kept with the decision)", "備考（決定とともに保存されます）"],
-  "decide.note.reject": ["Reason (required)", "却下の理由（必須）"],
-  "decide.note.missing": ["Give a reason.", "理由を入力してください。"],
-  "decide.actual.check": [
-    "This is not an exercise. I issue it for real.",
-    "これは訓練ではありません。実際に発令します。",
-  ],
-  "decide.actual.missing": [
-    "Confirm that this is not an exercise.",
-    "訓練ではないことを確認してください。",
-  ],
-  "decide.approve.do": ["Issue level {level}", "レベル{level}を発令する"],
-  "decide.approve.do.exercise": ["Issue level {level} (exercise)", "【訓練】レベル{level}を発令する"],
-  "decide.approve.do.down": ["Lift the order", "解除する"],
-  "decide.approve.do.down.exercise": ["Lift the order (exercise)", "【訓練】解除する"],
-  "decide.reject.do": ["Reject", "却下する"],
-  "decide.busy": ["Sending…", "送信中…"],
-  "decide.conflict": [
-    "Somebody else has decided on this, or a newer proposal took its place.",
-    "すでに別の職員が決定したか、新しい発令案に置き換えられています。",
-  ],
-  "decide.failed": [
-    "The decision did not get through. Nothing was issued. Try again.",
-    "送信できませんでした。発令されていません。もう一度お試しください。",
-  ],
-  "decide.unsure": [
-    "No answer came in time. Check the alerts in force before you try again.",
-    "応答がありませんでした。再試行の前に、発令中の情報を確認してください。",
-  ],
-  "decide.approved": ["Issued.", "発令しました。"],
-  "decide.rejected": ["Rejected.", "却下しました。"],
-
-  "end.title": ["End this order?", "この避難情報を解除しますか"],
-  "end.what": [
-    "The end goes out at once through every channel of the city.",
-    "解除は、市のすべての伝達手段で直ちに配信されます。",
-  ],
-  "end.what.exercise": [
-    "The end goes out marked as an exercise on every channel.",
-    "解除は、すべての伝達手段に【訓練】と明記して配信されます。",
-  ],
-  "end.after": [
-    "Afterwards a new order is proposed only when the danger rises.",
-    "解除後は、危険度が再び高まったときに限り、新しい発令案が届きます。",
-  ],
-  "end.reason": [
-    "Reason (required; kept for the record, not published)",
-    "解除の理由（必須。記録に残り、公表されません）",
-  ],
-  "end.check": [
-    "This is not an exercise. I end it for real.",
-    "これは訓練ではありません。実際に解除します。",
-  ],
-  "end.do": ["End the order", "解除する"],
-  "end.do.exercise": ["End the order (exercise)", "【訓練】解除する"],
-  "end.conflict": [
-    "This order is not in force any more: it was ended or changed meanwhile.",
-    "この避難情報は、すでに解除または変更されています。",
-  ],
-  "end.failed": [
-    "The end did not get through. The order is still in force. Try again.",
-    "送信できませんでした。避難情報は継続しています。もう一度お試しください。",
-  ],
-  "end.done": ["The order has ended.", "解除しました。"],
 
   "level.1": ["Early notice", "早期注意情報"],
   "level.2": ["Check how you would evacuate", "避難行動の確認"],
