@@ -38,6 +38,13 @@ RENEW_BEFORE: Final = timedelta(hours=4)
 BY_A_PERSON: Final = "official"
 """The ``rule_version`` of what no rule has led to."""
 _JST: Final = timezone(timedelta(hours=9))
+_AFTERWARDS: Final = Name(
+    "The order is lifted. If you have left, go back once you have made sure that it is safe. "
+    "Watch for further information.",
+    "発令は解除されました。避難した人は、安全を確かめてから戻ってください。"
+    "今後の情報にも注意してください。",
+)
+"""Under a lifted order people are still away from home: "no action needed" would be wrong."""
 
 
 class ProposalState(StrEnum):
@@ -292,7 +299,6 @@ def _info(
     proposal: Proposal, occasion: Occasion, in_force: Alert | None, now: datetime
 ) -> AlertInfo:
     assessment = proposal.assessment
-    meaning = MEANINGS[assessment.level]
     drill = isinstance(occasion, Exercise)
     return AlertInfo(
         event=_event(assessment, in_force),
@@ -300,7 +306,7 @@ def _info(
         level=assessment.level,
         headline=_marked(assessment.headline, drill=drill),
         description=_marked(proposal.public_reason or assessment.reason, drill=drill),
-        instruction=_marked(meaning.action, drill=drill),
+        instruction=_marked(_instruction(assessment, in_force), drill=drill),
         areas=(assessment.area,),
         effective=now,
         expires=now + ORDER_VALID_FOR,
@@ -321,6 +327,12 @@ def _event(assessment: Assessment, in_force: Alert | None) -> Name:
         return Name(f"{hazard.en}: lifted: {_small(lifted.en)}", f"{hazard.ja} {lifted.ja} 解除")
     order = _order(assessment.hazard, assessment.level)
     return Name(f"{hazard.en}: {order.en}", f"{hazard.ja} {order.ja}")
+
+
+def _instruction(assessment: Assessment, in_force: Alert | None) -> Name:
+    if assessment.level is AlertLevel.NONE and in_force is not None:
+        return _AFTERWARDS
+    return MEANINGS[assessment.level].action
 
 
 def _order(hazard: Hazard, level: AlertLevel) -> Name:

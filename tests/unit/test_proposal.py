@@ -78,6 +78,12 @@ def test_a_cancel_is_called_by_the_order_that_it_ends() -> None:
     assert cancel.infos[0].event.ja == "津波 避難指示 解除"
 
 
+def test_who_has_left_home_is_told_what_to_do_when_the_order_is_lifted() -> None:
+    *_, cancel = chain([AlertLevel.EVACUATE, AlertLevel.NONE])
+    assert "go back once" in cancel.infos[0].instruction.en
+    assert "安全を確かめてから" in cancel.infos[0].instruction.ja
+
+
 def test_an_exercise_says_so_in_every_text_and_an_actual_in_none() -> None:
     occasion = Exercise("drill")
     drill = issue(proposal(AlertLevel.EVACUATE, occasion), occasion, None, ISSUER, "a", NOW)
