@@ -191,7 +191,7 @@ def test_a_reading_over_mqtt_colours_its_gauge_while_one_looks(town: Town, visit
     expect(marker).to_have_attribute(
         "aria-label", "River gauge, Upper Bridge, 1.62 m, Corresponds to level 2"
     )
-    expect(page.locator("#summary .statement")).to_contain_text("Level 2 reached")
+    expect(page.locator("#summary .statement")).to_contain_text("Rivers: level 2 reached")
     # the worst comes first
     expect(page.locator("#gauges .row").first).to_contain_text("Upper Bridge")
 

@@ -70,7 +70,7 @@ export const TEXTS = {
 
   "summary.title": ["At a glance", "いまの状況"],
   "summary.normal": ["Rivers at normal levels", "河川水位は平常です"],
-  "summary.level": ["Level {level} reached", "レベル{level}相当"],
+  "summary.level": ["Rivers: level {level} reached", "河川水位：レベル{level}相当"],
   "summary.level.detail.1": [
     "Above the flood fighters' standby level: {n}",
     "水防団待機水位を超過: {n}か所",
