@@ -269,7 +269,10 @@ class IngestNodes(Protocol):
         ...
 
     def newest_receipt(self) -> datetime | None:
-        """The newest time of receipt among the latest values. Raises Unavailable."""
+        """The newest time of receipt among the latest values that came with a time of their own.
+
+        Raises Unavailable.
+        """
         ...
 
     def close(self) -> None: ...

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from cityos.ports import Registry
 from cityos.rehearsal import city_files
 from cityos.rehearsal.city_files import City
 from cityos.rehearsal.mqtt import WindowedPublisher
+from cityos.rehearsal.outlet import Outlet
 from cityos.rehearsal.player import play_day
 from cityos.rehearsal.simulation import simulated_devices
 from cityos.runtime.notify import say_ready
@@ -34,8 +37,9 @@ from cityos.storage.registry import PostgresRegistry
 
 USER = "simulator"
 _APPLICATION: Final = "cityos-simulate"
-_LOOK_S: Final = 1.0
+_CERTAIN_S: Final = 0.1
 _CONNECT_S: Final = 10.0
+_SEND_S: Final = 5.0
 _MOST_NAMES: Final = 5
 
 _log = structlog.get_logger("simulate")
@@ -120,26 +124,36 @@ def _play(
     stopping: threading.Event,
 ) -> None:
     """Return when ``stopping`` is set or the city goes live."""
-    ended = threading.Event()
-    watching = (registry, city.tenant.id, stopping, ended)
-    try:
-        threading.Thread(target=_watch, args=watching, name="watch", daemon=True).start()
-        play_day(city, publisher, clock=SystemClock(), stop=ended, pace=settings.simulation_pace)
-    finally:
-        ended.set()
+    outlet = _WhilePractising(publisher, registry, city.tenant.id)
+    with suppress(_InEarnest):
+        play_day(city, outlet, clock=SystemClock(), stop=stopping, pace=settings.simulation_pace)
 
 
-def _watch(
-    registry: Registry, tenant: str, stopping: threading.Event, ended: threading.Event
-) -> None:
-    """Set ``ended`` when the process is to stop, or the city goes live."""
-    while not ended.is_set() and not stopping.wait(_LOOK_S):
-        try:
-            if is_live(registry, tenant):
-                break
-        except Unavailable:
-            continue
-    ended.set()
+class _InEarnest(Exception):
+    """The city has gone live."""
+
+
+class _WhilePractising:
+    """Sends as long as it is certain that the city practices.
+
+    Nothing in the message says that it is simulated: in a city in earnest it would be a
+    measurement. So a store that is away holds the day up.
+    """
+
+    def __init__(self, outlet: Outlet, registry: Registry, tenant: str) -> None:
+        self._outlet = outlet
+        self._registry = registry
+        self._tenant = tenant
+        self._certain_until_s = -math.inf
+
+    def send(self, topic: str, payload: bytes, *, timeout_s: float = _SEND_S) -> None:
+        """Raises Unavailable; _InEarnest."""
+        asked_at_s = time.monotonic()
+        if asked_at_s >= self._certain_until_s:
+            if is_live(self._registry, self._tenant):
+                raise _InEarnest
+            self._certain_until_s = asked_at_s + _CERTAIN_S
+        self._outlet.send(topic, payload, timeout_s=timeout_s)
 
 
 @contextmanager

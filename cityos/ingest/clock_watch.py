@@ -119,7 +119,7 @@ class ClockWatch:
         vendors = ", ".join(sorted({vendor for _, vendor, _ in self._refused})[:_SHOWN])
         self._doubt(
             "refused",
-            "many devices are refused for their time: is this server's clock wrong?",
+            "many devices are refused for their time: this server's clock is wrong, or theirs is",
             f"it says {_shown(self._clock.now())}; {len(self._refused)} devices in five minutes,"
             f" of vendor {vendors}; the last, {self._last.device}: {self._last.detail}",
         )

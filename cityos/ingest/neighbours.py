@@ -76,6 +76,8 @@ class Neighbours:
                 self.look()
             except Unavailable:  # the storing thread says that the store is away
                 wait_s = _AWAY_S
+            except Exception:  # noqa: BLE001 - who only looks must not end what is looked at
+                _log.exception("who else ingests could not be found out")
 
     def look(self) -> None:
         """Say who has come and who has gone since the last look. Raises Unavailable."""

@@ -51,6 +51,7 @@ _EXAMPLES: Final = (
 
 _LIKE: Final = 0.75
 """``danger_lvl_m`` is that like ``danger_level_m``; heights, lengths and areas are less so."""
+_LEVEL: Final = re.compile(r"_(level|lvl|lv)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +299,9 @@ def _is_entity_column(name: str) -> bool:
 
 def _is_like_a_threshold(name: str) -> bool:
     known = [one for one in _EXAMPLES if _NUMBER.fullmatch(one)]
-    return "_level_" in name or bool(difflib.get_close_matches(name, known, n=1, cutoff=_LIKE))
+    return bool(_LEVEL.search(name)) or bool(
+        difflib.get_close_matches(name, known, n=1, cutoff=_LIKE)
+    )
 
 
 def _hazards(cell: Any) -> list[str]:  # noqa: ANN401

@@ -72,9 +72,12 @@ class SecretFile:
         draft.replace(self._path)
 
     def _open(self, name: str, flags: int) -> int:
-        """Open a file that the folder's owner can open again, also where a command ran as root."""
+        """Open a file that the folder's owner can open again, also where a command ran as root.
+
+        A link is not followed: it would give its owner whatever file of root's it names.
+        """
         path = self._path.with_name(name)
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
         if os.geteuid() == 0:
             owner = path.parent.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)

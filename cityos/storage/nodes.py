@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from cityos.domain.observation import Quality
 from cityos.errors import Unavailable
 from cityos.ports import OtherNode
 from cityos.storage import queries
@@ -36,7 +37,16 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bi
   AND l.pid <> pg_backend_pid()
 ORDER BY 2, 1
 """
-_NEWEST_RECEIPT: Final[Query] = "SELECT max(received_at) FROM latest"
+# For the server's side of the connection, whose default is two hours: a machine that lost its
+# power would hold the lock for as long, and meet itself as another when it is back.
+_LET_GO_SOON: Final[Query] = """
+SELECT set_config('tcp_keepalives_idle', '5', false),
+       set_config('tcp_keepalives_interval', '2', false),
+       set_config('tcp_keepalives_count', '3', false)
+"""
+# A reading without a time of its own, received while the clock was ahead, stays the latest until
+# that time has come: it would have the clock doubted for as long.
+_NEWEST_RECEIPT: Final[Query] = "SELECT max(received_at) FROM latest WHERE quality & %s = 0"
 
 
 class PostgresIngestNodes:
@@ -60,7 +70,7 @@ class PostgresIngestNodes:
 
     def newest_receipt(self) -> datetime | None:
         with self._connected() as connection:
-            row = connection.execute(_NEWEST_RECEIPT).fetchone()
+            row = connection.execute(_NEWEST_RECEIPT, (int(Quality.TIME_ASSUMED),)).fetchone()
         return row[0] if row else None
 
     def close(self) -> None:
@@ -73,9 +83,10 @@ class PostgresIngestNodes:
     @contextmanager
     def _connected(self) -> Iterator[Connection[TupleRow]]:
         """Raises Unavailable; the next call connects again."""
-        if self._connection is None:
-            self._connection = connect(self._url, _APPLICATION)
         try:
+            if self._connection is None:
+                self._connection = connect(self._url, _APPLICATION)
+                self._connection.execute(_LET_GO_SOON)
             yield self._connection
         except psycopg.Error as error:
             self.close()

@@ -27,7 +27,7 @@ from cityos.storage.situations import (
 )
 
 _OF_PROPOSALS: Final = f"""
-SELECT {PROPOSAL_COLUMNS} FROM proposal p
+SELECT {PROPOSAL_COLUMNS} FROM proposal
 WHERE tenant_id = %(tenant)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -41,14 +41,19 @@ _ALERTS: Final = """
 SELECT status, document::text FROM alert
 WHERE tenant_id = %(tenant)s AND status = %(status)s
   AND (%(run)s::text IS NULL OR run = %(run)s)
-  AND (%(ours)s::boolean IS NULL OR ours = %(ours)s)
   AND (%(at)s::timestamptz IS NULL OR (
        sent <= %(at)s AND message_type <> 'Cancel'
        AND (superseded_at IS NULL OR superseded_at > %(at)s)
        AND (valid_until IS NULL OR valid_until > %(at)s)))
   AND (%(sent)s::timestamptz IS NULL OR (sent, identifier) < (%(sent)s, %(identifier)s))
-ORDER BY sent DESC, identifier DESC LIMIT %(limit)s
 """
+_LATEST_SENT: Final = "ORDER BY sent DESC, identifier DESC LIMIT %(limit)s"
+# a condition that stands in the text, for only so can the planner use the index of ours
+_ALERTS_BY_OURS: Final = {
+    None: f"{_ALERTS} {_LATEST_SENT}",
+    True: f"{_ALERTS} AND ours {_LATEST_SENT}",
+    False: f"{_ALERTS} AND NOT ours {_LATEST_SENT}",
+}
 _ALERT: Final = """
 SELECT status, document::text FROM alert WHERE (tenant_id, identifier) = (%s, %s)
   AND status IN ('Actual', 'Exercise')
@@ -211,14 +216,13 @@ class PostgresOrderBook:
             "tenant": tenant,
             "status": status,
             "run": run,
-            "ours": ours,
             "at": in_force_at,
             "sent": sent,
             "identifier": identifier,
             "limit": limit,
         }
         with self._database.connection() as connection:
-            return [alert_of(*row) for row in connection.execute(_ALERTS, values)]
+            return [alert_of(*row) for row in connection.execute(_ALERTS_BY_OURS[ours], values)]
 
     def alert(self, tenant: str, identifier: str) -> Alert:
         with self._database.connection() as connection:

@@ -20,21 +20,24 @@ from cityos.storage.documents import encode
 from cityos.storage.issuing import alert_in_chain, expiry
 from cityos.storage.situations import LockedSituation, SituationKey
 
+# By the few situations that are open: nothing may be read for each proposal that there ever was.
 POSSIBLE: Final = """
-state <> 'pending' AND EXISTS (
-    SELECT FROM situation s
+(status, run, service, situation, revision) IN (
+    SELECT s.status, s.run, s.service, s.key, (
+        SELECT max(revision) FROM proposal p
+        WHERE (p.tenant_id, p.status, p.run, p.service, p.situation)
+            = (s.tenant_id, s.status, s.run, s.service, s.key))
+    FROM situation s
     LEFT JOIN alert a ON (a.tenant_id, a.status, a.run, a.identifier)
                        = (s.tenant_id, s.status, s.run, s.in_force)
-    WHERE (s.tenant_id, s.status, s.run, s.service, s.key)
-        = (p.tenant_id, p.status, p.run, p.service, p.situation)
-      AND s.level > 0 AND (s.in_force IS NULL OR a.valid_until <= %(at)s))
-AND NOT EXISTS (
-    SELECT FROM proposal other
-    WHERE (other.tenant_id, other.status, other.run, other.service, other.situation)
-        = (p.tenant_id, p.status, p.run, p.service, p.situation)
-      AND (other.state = 'pending' OR other.revision > p.revision))
+    WHERE s.tenant_id = %(tenant)s AND s.level > 0
+      AND (s.in_force IS NULL OR a.valid_until <= %(at)s)
+      AND NOT EXISTS (
+          SELECT FROM proposal p
+          WHERE (p.tenant_id, p.status, p.run, p.service, p.situation)
+              = (s.tenant_id, s.status, s.run, s.service, s.key) AND p.state = 'pending'))
 """
-"""What ``ask`` takes, as a condition on the rows of ``proposal p``."""
+"""What ``ask`` takes, as a condition on the rows of ``proposal`` of one tenant."""
 
 _FOREMOST: Final = """
 SELECT id, state FROM proposal

@@ -527,6 +527,35 @@ def test_an_official_takes_back_a_rejection_and_ends_the_exercise(
     town.city.post("/v1/exercises/november/end", headers=key)
 
 
+def test_a_list_of_what_is_over_that_fails_hides_nothing_that_waits(
+    town: Town, visit: Visit
+) -> None:
+    page = visit(
+        script="""
+          const asked = window.fetch;
+          window.fetch = (url, options) => /ours=true|reassessable=true/.test(url)
+            ? Promise.resolve(new Response("{}", { status: 503 }))
+            : asked(url, options);
+        """
+    )
+    page.evaluate(
+        """async () => {
+          window.EventSource = class extends EventTarget {
+            constructor() { super(); setTimeout(() => this.onerror?.(), 10); }
+            close() {}
+          };
+          (await import("/static/js/live.js")).retryNow();
+        }"""
+    )
+    expect(page.locator("#connection")).to_have_class(re.compile("is-polling"))
+    sign_in(page, town.key)
+    town.measure("drill", 2.2, exercise="december")
+    expect(page.locator(".proposal", has_text="december")).to_be_visible(timeout=15_000)
+    expect(page.locator("#decisions .form-error")).to_have_count(0)
+    key = {"Authorization": f"Bearer {town.key}"}
+    town.city.post("/v1/exercises/december/end", headers=key)
+
+
 def look_at_what_can_be_taken_back_in_japanese(official: Page) -> None:
     official.locator("#language-button").click()
     decided = official.locator(".decided", has_text="訓練 · october")

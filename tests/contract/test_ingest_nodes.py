@@ -51,6 +51,23 @@ def test_one_that_works_with_a_copy_of_the_spool_is_seen_by_both(
     assert [one.same_spool for one in first.others(spool)] == [True]
 
 
+def test_the_server_soon_lets_go_of_one_whose_machine_is_gone(
+    node: Callable[[], PostgresIngestNodes],
+) -> None:
+    """It must not meet itself as another when it is back; the server's default is two hours."""
+    one = node()
+    one.others(uuid4())
+    assert one._connection is not None
+    settings = one._connection.execute(
+        "SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_keepalives_%' ORDER BY name"
+    ).fetchall()
+    assert settings == [
+        ("tcp_keepalives_count", "3"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+    ]
+
+
 def test_a_start_costs_no_number(
     node: Callable[[], PostgresIngestNodes], database_url: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from cityos.domain.proposal import (
     Reassessment,
 )
 from cityos.errors import Conflict, NotFound
+from cityos.storage import orders
 from cityos.storage.renewals import PostgresRenewals
 from cityos.testing import builders as a
 from tests.alert_path import ISSUER, AlertPath
@@ -182,3 +184,41 @@ def test_what_can_be_reassessed_is_paged_and_filtered_as_any(city: AlertPath) ->
     assert city.orders.proposals("town", reassessable_at=now, before=last) == [made[0]]
     for filters in ({"status": "Exercise"}, {"state": ProposalState.APPROVED}):
         assert city.orders.proposals("town", reassessable_at=now, **filters) == []  # type: ignore[arg-type]
+
+
+def test_what_can_be_reassessed_is_found_without_reading_what_is_long_over(
+    city: AlertPath,
+) -> None:
+    """A practice city decides on the same few situations for years; the page asks all the time."""
+    made = 2_000
+    last = rejected(city, city.proposed())
+    city.execute(
+        """
+        INSERT INTO proposal (tenant_id, id, status, run, service, situation, revision, level,
+                              state, document, created_at)
+        SELECT tenant_id, 'old ' || n, status, run, service, situation, -n, level,
+               'superseded', document, created_at - n * interval '1 hour'
+        FROM proposal, generate_series(1, %s) n
+        """,
+        made,
+    )
+    values = {
+        "tenant": "town",
+        "state": None,
+        "status": None,
+        "at": city.clock.now(),
+        **dict.fromkeys(("created_at", "revision", "id")),
+        "limit": 100,
+    }
+    query = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + orders._REASSESSABLE
+    with city.database.connection() as connection:
+        row = connection.execute(query, values).fetchone()
+    assert row is not None
+    assert rows_read(row[0][0]["Plan"]) < made / 10
+    assert reassessable(city) == [last]
+
+
+def rows_read(plan: dict[str, Any]) -> float:
+    """How many rows the plan's steps have looked at, those they left out included."""
+    seen = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return seen * plan["Actual Loops"] + sum(map(rows_read, plan.get("Plans", [])))

@@ -12,7 +12,7 @@ import pytest
 
 from cityos.bootstrap import simulate
 from cityos.domain.topic import OBSERVATIONS_FILTER
-from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound
+from cityos.errors import CityOSError, Conflict, InvalidRequest, NotFound, Unavailable
 from cityos.rehearsal import city_files
 from cityos.runtime.broker import MqttBroker
 from cityos.runtime.running import Addresses
@@ -126,6 +126,36 @@ def test_it_ends_when_the_city_goes_live(place: Place, ears: Ears) -> None:
     assert not tenant.practice
     place.registry.set_time_lapse("town", 60)
     assert place.lapse() is None, "time in earnest is real time"
+
+
+def test_nothing_is_simulated_while_nobody_knows_whether_the_city_practices(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    class Outlet:
+        def send(self, topic: str, payload: bytes, *, timeout_s: float = 1.0) -> None:
+            del payload, timeout_s
+            sent.append(topic)
+
+    monkeypatch.setattr(simulate, "_CERTAIN_S", 0.0)
+    place.load()
+    outlet = simulate._WhilePractising(Outlet(), place.registry, "town")
+    outlet.send("1", b"")
+    with monkeypatch.context() as away:
+        away.setattr(PostgresRegistry, "tenants", unavailable)
+        with pytest.raises(Unavailable):
+            outlet.send("2", b"")
+    outlet.send("3", b"")
+    place.write("city.toml", TOWN.replace("true", "false"))
+    place.load()
+    with pytest.raises(simulate._InEarnest):
+        outlet.send("4", b"")
+    assert sent == ["1", "3"]
+
+
+def unavailable(_registry: object) -> None:
+    raise Unavailable("the database does not answer")
 
 
 def test_a_city_that_is_not_loaded_or_in_earnest_is_refused(place: Place) -> None:

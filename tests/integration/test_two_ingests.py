@@ -98,6 +98,34 @@ class Nodes:
     def close(self) -> None: ...
 
 
+def test_whatever_goes_wrong_with_looking_ingest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that died would have the whole process restarted, and again after that."""
+    monkeypatch.setattr("cityos.ingest.neighbours._EVERY_S", 0.01)
+    nodes, metrics = Nodes(), IngestMetrics(CollectorRegistry())
+    other = OtherNode(uuid4(), NOON, "", same_spool=False)
+    nodes.found = [other]
+    shown: list[str] = []
+
+    def put(subject: str, _text: str) -> None:
+        shown.append(subject)
+        if len(shown) == 1:
+            raise RuntimeError
+
+    neighbours = Neighbours(
+        nodes,
+        uuid4(),
+        clock_watch=ClockWatch(SystemClock(), metrics, put),
+        metrics=metrics,
+        put=put,
+    )
+    with capture_logs() as logs:
+        neighbours.start()
+        wait_for(lambda: len(shown) == 2)
+        assert neighbours.is_alive
+        neighbours.stop()
+    assert "who else ingests could not be found out" in {line["event"] for line in logs}
+
+
 def test_a_copy_of_the_spool_is_named_when_it_is_no_ghost_of_our_forerunner() -> None:
     nodes, spool, shown = Nodes(), uuid4(), dict[str, str]()
     metrics = IngestMetrics(CollectorRegistry())

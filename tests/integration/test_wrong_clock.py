@@ -115,7 +115,7 @@ def wait_for(done: Callable[[], object]) -> None:
 def test_what_a_clock_years_behind_refused_is_stored_once_it_is_right(start: Start) -> None:
     with start(TO_2000) as town:
         wait_for(lambda: "it says 2000-01-01T" in town.notices.get("past", ""))
-        town.say(NOW - 2 * MINUTE, NOW + HOUR, NOW - 20 * YEAR)
+        town.say(NOW - 2 * MINUTE, NOW + DAY, NOW - 20 * YEAR)
         town.publish("g1", json.dumps([reading(NOW - MINUTE), reading(None)]).encode())
         assert town.wait_for(REASONS, 4) == [("implausible_time",)] * 4
         ((assumed, _, quality),) = town.wait_for(VALUES, 1)
@@ -150,7 +150,7 @@ def test_what_a_clock_hours_behind_refused_is_stored_with_a_word_from_a_person(
         town.clock.by = -3 * HOUR
         wait_for(lambda: "set" in town.notices)
         before = town.notices["set"]
-        town.say(NOW - MINUTE, NOW + HOUR)
+        town.say(NOW - MINUTE, NOW + DAY)
         town.wait_for(REASONS, 3)
         town.clock.by = timedelta(0)
         wait_for(lambda: town.notices["set"] != before)

@@ -174,6 +174,7 @@ def test_a_device_may_speak_for_several_things(write: Write) -> None:
     [
         (gauges("danger_level_m", "dangr_level_m"), ":1", "'danger_level_m'?"),
         (gauges("danger_level_m", "danger_lvl_m"), ":1", "'danger_level_m'?"),
+        (gauges("caution_level_m", "evac_lvl_m"), ":1", "unknown column 'evac_lvl_m'"),
         (gauges("name_ja", "river_ja"), ":1", "'name_ja' is missing"),
         (gauges("2.5", "high"), ":2", "danger_level_m: 'high' is not a number"),
         (gauges("2.5", "nan"), ":2", "not a finite number"),

@@ -122,7 +122,7 @@ export async function refreshAlerts() {
     city.actual = actual.filter((alert) => alert.status === "Actual");
     city.exercise = exercise.filter((alert) => alert.status === "Exercise");
     changed("alerts");
-    await refreshEnded(asked);
+    await refreshEnded(asked).catch(() => {}); // what is over comes second: the next turn asks again
   } catch (error) {
     if (asked === alertsAsked && city.actual === null) changed("alerts");
     throw error;

@@ -90,7 +90,7 @@ export async function refreshProposals() {
 async function ask(candidate, wanted = () => true) {
   const [proposals, decided] = await Promise.all([
     api.pendingProposals(candidate),
-    api.reassessableProposals(candidate),
+    api.reassessableProposals(candidate).catch(() => session.decided), // what waits goes without it
   ]);
   if (wanted()) Object.assign(session, { proposals, decided, failed: false });
 }

@@ -138,7 +138,7 @@ export const OFFICIALS_TEXTS = {
   ],
   "end.done": ["The order has ended.", "解除しました。"],
 
-  "decided.title": ["Rejected or ended, danger still there", "却下・解除したが危険が続く案件"],
+  "decided.title": ["Danger still there, no order", "発令されていないが危険が続く案件"],
   "decided.rejected": ["Rejected {time} by {by}", "却下 {time}　{by}"],
   "decided.ended": ["Order ended {time} by {by}", "解除 {time}　{by}"],
   "decided.lapsed": ["Order lapsed, issued {time} by {by}", "期限切れ（発令 {time}　{by}）"],
@@ -150,8 +150,8 @@ export const OFFICIALS_TEXTS = {
     "避難情報は配信されません。最新の観測値で直ちに判定し、その後も観測値が届くたびに判定します。",
   ],
   "again.after": [
-    "What still calls for an order comes as a new proposal, for you to decide.",
-    "発令の基準に達していれば、新しい発令案が届きます。承認するまで発令されません。",
+    "What still calls for an order comes as a new proposal, for you to decide. Where the sensor is silent, nothing comes before its next reading.",
+    "発令の基準に達していれば、新しい発令案が届きます。承認するまで発令されません。観測が途絶えている場合は、次の観測値が届くまで発令案は届きません。",
   ],
   "again.reason": [
     "Reason (required; kept for the record, not published)",
