@@ -105,3 +105,12 @@ def test_texts_are_cut_to_a_length_that_a_store_can_bear() -> None:
     [bulletin] = read(long)
     assert isinstance(bulletin, Bulletin)
     assert len(bulletin.infos[0].description.ja) <= 20_000
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_depth_beyond_all_numbers(digits: int) -> None:
+    document = TELEGRAM.replace(b"-20000/", b"-%s/" % (b"9" * digits))
+    assert document != TELEGRAM
+    [bulletin] = read(document)
+    assert isinstance(bulletin, Bulletin)
+    assert all("depth_km" not in info.parameters for info in bulletin.infos)
