@@ -9,7 +9,9 @@ from adapters.jma_xml.document import Element, each, first, number, text, time
 from adapters.jma_xml.report import Report
 from cityos.domain.entity import Name
 
-_POSITION: Final = re.compile(r"([+-]\d{1,2}(?:\.\d{1,9})?)([+-]\d{1,3}(?:\.\d{1,9})?)([+-]\d{1,7})?/")
+_POSITION: Final = re.compile(
+    r"([+-]\d{1,2}(?:\.\d{1,9})?)([+-]\d{1,3}(?:\.\d{1,9})?)([+-]\d{1,7})?/"
+)
 """ISO 6709 in degrees, with the height in metres: +37.6+141.6-50000/."""
 
 INTENSITIES: Final = {
