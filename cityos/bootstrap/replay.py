@@ -99,12 +99,14 @@ def _commands(settings: Settings, summary: Summary, tenant: str | None) -> Itera
         yield f"{curl} '{url}/v1/alerts?status=Exercise&run={summary.run}'"
     if outcome.proposals:
         owner = f" --tenant {tenant}" if tenant else ""
-        make = f"{cityos_command(settings.home)} key create replay --role official{owner}"
+        command = cityos_command(settings.home)
+        make = f"{command} key create replay --role official{owner}"
         yield f"KEY=$({make})"
         yield (
             f'{curl} -H "Authorization: Bearer $KEY"'
             f" '{url}/v1/proposals?status=Exercise&limit={min(outcome.proposals, _SHOWN)}'"
         )
+        yield f"{command} exercise end {summary.run}{owner}  # when everybody has seen it"
 
 
 def _usual_url(settings: Settings) -> str:

@@ -309,6 +309,7 @@ def say(acme: Vendor, time: datetime, level_m: float) -> None:
 def replay(city: City, part: Path) -> None:
     said = city.command("replay", str(part), "--speed", "max", "--run", "typhoon")
     assert "as exercise typhoon" in said
+    assert " exercise end typhoon" in said
 
 
 def proposals(city: City, official: dict[str, str]) -> list[dict[str, Any]]:
