@@ -8,6 +8,7 @@
      ├─ Conflict                 the request fits, but the present state forbids it
      ├─ Unauthenticated          no key, or one that is not ours
      ├─ Forbidden                a valid key without the role that the action asks for
+     │   └─ AnotherCity            a valid key, of another city than the one that is asked
      ├─ TooManyRequests          a quota is used up; says when to come back
      ├─ Unavailable              a part we depend on does not answer; trying again is right
      │   ├─ TookTooLong            it had not finished in its time; less at once may do
@@ -75,6 +76,10 @@ class Unauthenticated(CityOSError):
 
 class Forbidden(CityOSError):
     """The key is valid, but its role does not allow this."""
+
+
+class AnotherCity(Forbidden):
+    """The key is valid, but in another city than the one that was asked."""
 
 
 class TooManyRequests(CityOSError):

@@ -25,8 +25,8 @@ from cityos.api.reply import OPEN, RawHeaders, Reply
 from cityos.api.visit import REQUEST_ID_KEY, SCOPE_KEY, City, Visit
 from cityos.domain.entity import Tenant
 from cityos.errors import (
+    AnotherCity,
     CityOSError,
-    Forbidden,
     InvalidRequest,
     NotFound,
     TooManyRequests,
@@ -114,7 +114,8 @@ class Door:
     async def _enter(self, scope: Scope, reply: Reply) -> Answer | None:
         """Let a request in, or send the answer that is known already and return it.
 
-        Raises InvalidRequest, Unauthenticated, Forbidden, NotFound, TooManyRequests, Unavailable.
+        Raises InvalidRequest, Unauthenticated, AnotherCity, NotFound, TooManyRequests,
+        Unavailable.
         """
         asked = _read(scope)
         city, path = self.city, scope["path"]
@@ -177,7 +178,7 @@ class Door:
         elif not _TENANT.fullmatch(name):
             raise NotFound("CityOS-Tenant must be the id of a city, such as yaizu")
         if key is not None and key.tenant != name:
-            raise Forbidden("this API key belongs to another city")
+            raise AnotherCity("this API key belongs to another city")
         tenants = self.city.tenants
         found = tenants.recall(name, now_s)
         return found if found is not None else await to_thread.run_sync(tenants.find, name)

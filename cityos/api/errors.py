@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from cityos.errors import (
+    AnotherCity,
     CityOSError,
     Conflict,
     Forbidden,
@@ -34,6 +35,7 @@ STATUS: Final[dict[type[CityOSError], tuple[HTTPStatus, str, str]]] = {
     Rejected: (HTTPStatus.BAD_REQUEST, "rejected", "The content cannot be kept as it is"),
     Unauthenticated: (HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid API key is needed"),
     Forbidden: (HTTPStatus.FORBIDDEN, "forbidden", "The API key does not allow this"),
+    AnotherCity: (HTTPStatus.FORBIDDEN, "another-city", "The API key is another city's"),
     NotFound: (HTTPStatus.NOT_FOUND, "not-found", "There is no such thing"),
     Conflict: (HTTPStatus.CONFLICT, "conflict", "The present state forbids this"),
     TooManyRequests: (

@@ -72,7 +72,8 @@ def run(settings: Settings) -> None:
         pages=[
             page_router(
                 PageConfig(tile_url=settings.tile_url, tile_attribution=settings.tile_attribution),
-                lambda: reader.tenant(settings.tenant),
+                settings.tenant,
+                reader.tenant,
             )
         ],
         registry=registry,

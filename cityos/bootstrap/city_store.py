@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from cityos.bootstrap.listing import some
+from cityos.domain.entity import Tenant
 from cityos.errors import NotFound
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
@@ -19,7 +20,7 @@ def city_store(url: str, tenant: str, *, application: str) -> Iterator[Database]
     """Raises NotFound: there is no such tenant."""
     database = Database(url, application=application, max_size=2)
     try:
-        missing = absence(tenant, there_are(database))
+        missing = absence(tenant, [one.id for one in cities(database)])
         if missing:
             raise NotFound(missing)
         yield database
@@ -27,9 +28,16 @@ def city_store(url: str, tenant: str, *, application: str) -> Iterator[Database]
         database.close()
 
 
-def there_are(database: Database) -> list[str]:
-    """Return the ids of the cities that the store has."""
-    return [tenant.id for tenant in PostgresRegistry(database).tenants()]
+def cities(database: Database) -> Sequence[Tenant]:
+    """Return the cities that the store has."""
+    return PostgresRegistry(database).tenants()
+
+
+def standing(city: Tenant) -> str:
+    """Return whether what comes out of the city is real, as a line for people."""
+    if city.practice:
+        return f"{city.id} practices: everything that comes out of it is an exercise"
+    return f"{city.id} is in earnest: its alerts are real"
 
 
 def absence(tenant: str, there: Collection[str]) -> str:

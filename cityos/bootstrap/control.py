@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cityos.bootstrap import connect
-from cityos.bootstrap.city_store import absence, there_are
+from cityos.bootstrap.city_store import absence, cities, standing
 from cityos.bootstrap.welcome import cityos_command
 from cityos.clock import for_people
 from cityos.errors import NotFound, Unavailable
@@ -81,9 +81,8 @@ def status(settings: Settings, console: Console) -> int:
         total_mb += _add(table, record.name, record.mark.pid, city.servers.get(record.name, ""))
     table.add_row("together", "", f"{total_mb:.0f}", "resident, shared pages counted once")
     console.print(table)
-    missing = _absence(settings) if city.ready else ""
-    if missing:
-        console.print(f"note: {missing}", highlight=False, markup=False, soft_wrap=True)
+    if city.ready and (text := _standing(settings)):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     for record in living:
         for text in notices(settings.home, record.name):
             console.print(f"{record.name}: {text}", highlight=False, markup=False, soft_wrap=True)
@@ -116,16 +115,19 @@ def log_lines(home: Path, name: str | None, *, lines: int, follow: bool) -> Iter
                 ends[file] = text.tell()
 
 
-def _absence(settings: Settings) -> str:
-    """What to do where the store has no such city; nothing where it does not answer."""
+def _standing(settings: Settings) -> str:
+    """Whether the city practices, or what to do where there is none; nothing if nobody answers."""
     url = connect.addresses(settings, "database_url").database_url
     database = Database(url, application="cityos-status", max_size=1, timeout_s=_ASK_WITHIN_S)
     try:
-        return absence(settings.tenant, there_are(database))
+        there = {city.id: city for city in cities(database)}
     except Unavailable:
         return ""
     finally:
         database.close()
+    if settings.tenant in there:
+        return f"city: {standing(there[settings.tenant])}"
+    return f"note: {absence(settings.tenant, there)}"
 
 
 def _records(home: Path) -> Sequence[Record]:

@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from cityos.bootstrap import connect
 from cityos.bootstrap.broker import vendors_of
-from cityos.bootstrap.city_store import absence
+from cityos.bootstrap.city_store import absence, standing
 from cityos.bootstrap.demo import demo_city, is_live
+from cityos.bootstrap.dispatch import CHANNELS
 from cityos.bootstrap.ingest import adapters_of
 from cityos.bootstrap.keys import key_ring
 from cityos.bootstrap.listing import some
-from cityos.domain.entity import Device, Entity
+from cityos.clock import SystemClock
+from cityos.domain.entity import Device, Entity, Tenant
+from cityos.domain.occasion import PRACTICE_RUN
 from cityos.errors import InvalidRequest, SetupFailed, Unavailable
 from cityos.plugins.discovery import discover
 from cityos.ports import CityReader, EntityQuery
@@ -24,6 +27,7 @@ from cityos.rehearsal.recording import only_rehearses
 from cityos.settings import Settings
 from cityos.storage import database
 from cityos.storage.database import Database
+from cityos.storage.orders import PostgresOrderBook
 from cityos.storage.reader import PostgresCityReader
 from cityos.storage.registry import PostgresRegistry
 
@@ -57,7 +61,8 @@ def run(settings: Settings, *, first_key: bool = True) -> str:
 
     ``vendors``: each vendor's tenants; ``admin_key``: the first key of the tenant, if it was made
     just now, which ``first_key`` allows; ``example``: a reading that a device may publish, or
-    null; ``absence``: what to do where the tenant is not in the store, else nothing.
+    null; ``absence``: what to do where the tenant is not in the store, else nothing;
+    ``standing``: whether it practices, for people, as ``practice`` has it.
 
     Raises:
         SetupFailed: a server that the settings name does not let us in.
@@ -72,7 +77,8 @@ def run(settings: Settings, *, first_key: bool = True) -> str:
             demo = demo_city(settings.simulation_pace)
             if not is_live(registry, demo.tenant.id):
                 city_files.register(demo, registry)
-        tenants = [tenant.id for tenant in registry.tenants()]
+        tenants = {tenant.id: tenant for tenant in registry.tenants()}
+        city = tenants.get(settings.tenant)
         devices = {tenant: registry.devices(tenant) for tenant in tenants}
         missing = absence(settings.tenant, tenants)
         result = {
@@ -82,6 +88,8 @@ def run(settings: Settings, *, first_key: bool = True) -> str:
             if missing
             else _example(settings.tenant, reader, devices[settings.tenant]),
             "absence": missing,
+            "standing": standing(city) if city else "",
+            "practice": city is not None and city.practice,
         }
     finally:
         store.close()
@@ -106,10 +114,14 @@ def load_city(settings: Settings, folder: Path) -> list[str]:
             for one in registry.devices(city.tenant.id)
             if not only_rehearses(one)
         }
+        was = next((one for one in registry.tenants() if one.id == city.tenant.id), None)
         city_files.register(city, registry)
+        told = [
+            f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices",
+            *_gone_live(settings, store, city.tenant, was),
+        ]
     finally:
         store.close()
-    told = [f"{city.tenant.id}: {len(city.entities)} entities and {len(city.devices)} devices"]
     named = {(one.vendor, one.id) for one in city.devices}
     left = [f"{v}/{d}" for (v, d), one in before.items() if one.enabled and (v, d) not in named]
     if left:
@@ -125,6 +137,27 @@ def load_city(settings: Settings, folder: Path) -> list[str]:
             "  the embedded broker lets them in from its next start on: cityos down, cityos up",
             "  what they connect with: cityos broker password VENDOR",
         ]
+    return told
+
+
+def _gone_live(settings: Settings, store: Database, city: Tenant, was: Tenant | None) -> list[str]:
+    """What to tell when the city is in earnest as it was not before."""
+    if city.practice or (was is not None and not was.practice):
+        return []
+    told = [
+        f"{city.id} is in earnest from now on: what its sensors say leads to real alerts",
+        "  once it has a real value it cannot become a practice city again",
+    ]
+    if was is not None:
+        told.append("  no restart is needed for that; reload the pages that are open")
+        orders = PostgresOrderBook(store, channels=CHANNELS)
+        under_way = orders.open_exercises(city.id, SystemClock().now())
+        if any(one.run == PRACTICE_RUN for one in under_way):
+            named = "" if city.id == settings.tenant else f"CITYOS_TENANT={city.id} "
+            told.append(
+                f"  what it practiced stays the exercise {PRACTICE_RUN!r}; end what is open of it:"
+                f" {named}cityos exercise end {PRACTICE_RUN}"
+            )
     return told
 
 

@@ -198,6 +198,8 @@ class _Launch:
                 admin_key=prepared["admin_key"],
                 example=prepared["example"],
                 absence=prepared["absence"],
+                standing=prepared["standing"],
+                practice=prepared["practice"],
                 attended=self.attended,
                 http_port_chosen=self.settings.http_port is not None,
                 mqtt_port_chosen=self.settings.mqtt_port is not None,

@@ -31,6 +31,8 @@ class Welcome:
     ``device``, ``entity``, ``longitude``, ``latitude``, ``property``, ``value``, ``unit``), or
     None where there is no such device.
     ``absence`` says what to do where the city is not in the store; else it is empty.
+    ``standing`` says whether the city practices; empty where it is not in the store.
+    ``practice`` False: what is published is real, so nothing invented is offered for that.
     ``attended`` False: what is printed is kept where others read it, so no secret is in it.
     """
 
@@ -42,6 +44,8 @@ class Welcome:
     admin_key: str
     example: Mapping[str, Any] | None
     absence: str = ""
+    standing: str = ""
+    practice: bool = False
     attended: bool = True
     http_port_chosen: bool = False
     mqtt_port_chosen: bool = False
@@ -54,8 +58,8 @@ def print_welcome(console: Console, welcome: Welcome) -> None:
         console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
     line(f"ready: {welcome.url}", style="bold green")
-    if welcome.absence:
-        line(f"  note: {welcome.absence}", style="yellow")
+    about = f"note: {welcome.absence}" if welcome.absence else f"city: {welcome.standing}"
+    line(f"  {about}", style="" if welcome.practice else "yellow")
     line()
     line("What runs where", style="bold")
     for what, where in _places(welcome):
@@ -129,7 +133,7 @@ def _commands(welcome: Welcome) -> list[str]:
     url, example = welcome.url, welcome.example
     commands = [f"curl '{url}/v1/entities?limit=5'"]
     if example is not None:
-        if welcome.broker is not None:
+        if welcome.broker is not None and welcome.practice:
             commands.insert(0, _publish(welcome.broker, example))
         entity, name = example["entity"], example["property"]
         commands.insert(-1, f"curl '{url}/v1/entities/{entity}/history/{name}?limit=3'")

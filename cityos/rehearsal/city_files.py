@@ -42,6 +42,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+_JMA_AREA: Final = re.compile(r"[0-9]{7}")
 _LOCAL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _DEVICE_COLUMNS: Final = ("vendor", "id", "adapter", "entity", "entities", "settings", "enabled")
 _LEVELS: Final = (
@@ -52,6 +53,10 @@ _LEVELS: Final = (
     "overflow_level_m",
 )
 _FRAME: Final = frozenset({"id", "name_en", "name_ja", "longitude", "latitude"})
+_SAY_PRACTICE: Final = (
+    "the line `practice` is missing: `practice = true` for a city that practices, whose alerts are"
+    " exercises; `practice = false` for a city in earnest, whose alerts are real"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,7 @@ class _CityTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: _NameTable
     municipality_code: str
     alert_sender: str
-    practice: bool = False
+    practice: bool | None = None  # None: the line is missing
     jma_area_codes: tuple[str, ...] = ()
     jma_tsunami_area_codes: tuple[str, ...] = ()
     sources: tuple[_Source, ...] = ()
@@ -102,6 +107,7 @@ def load(folder: Path) -> City:
         table = None
     if table is None:  # every URN needs the tenant's id
         faults.refuse()
+    _check_city(table, faults)
     entities = _Entities(table, faults)
     entities.read(folder / "entities")
     devices = list(_devices(folder / "devices.csv", table.id, entities, faults))
@@ -135,7 +141,7 @@ def _tenant(table: _CityTable) -> Tenant:
     return Tenant(
         id=table.id,
         name=Name(table.name.en, table.name.ja),
-        practice=table.practice,
+        practice=table.practice is not False,
         attributes={
             "municipality_code": table.municipality_code,
             "jma_area_codes": list(table.jma_area_codes),
@@ -144,6 +150,15 @@ def _tenant(table: _CityTable) -> Tenant:
             "sources": [msgspec.to_builtins(source) for source in table.sources],
         },
     )
+
+
+def _check_city(table: _CityTable, faults: Faults) -> None:
+    if table.practice is None:
+        faults.add("city.toml", _SAY_PRACTICE)
+    for code in table.jma_area_codes:
+        if not _JMA_AREA.fullmatch(code):
+            fault = f"jma_area_codes: {code!r} is not JMA's code of a municipality: seven digits"
+            faults.add("city.toml", fault)
 
 
 class _Entities:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from cityos.domain.alert_level import HAZARDS
+from cityos.domain.observed_property import PROPERTIES
 from cityos.errors import InvalidRequest
 
 MAX_FILE_BYTES: Final = 20_000_000
@@ -185,7 +186,9 @@ def attribute(name: str, cell: Any) -> tuple[str, Any]:  # noqa: ANN401 - a cell
     """
     rain = _RAIN_LEVEL.fullmatch(name)
     if rain:
-        return "rainfall_levels_mm", {rain[1]: {rain[2]: number(cell)}}
+        return "rainfall_levels_mm", {rain[1]: {rain[2]: _threshold(cell, rain[1])}}
+    if name.endswith("_level_m"):
+        return name, _threshold(cell, "water_level")
     if name == "hazards":
         return name, _hazards(cell)
     if name == "capacity":
@@ -311,6 +314,18 @@ def _hazards(cell: Any) -> list[str]:  # noqa: ANN401
             message = f"hazard {code!r} is none of {', '.join(HAZARDS)}"
             raise ValueError(message)
     return list(codes)
+
+
+def _threshold(cell: Any, observed: str) -> float:  # noqa: ANN401
+    """Beyond what the sensor can report, most likely in another unit, it would never warn."""
+    value, known = number(cell), PROPERTIES[observed]
+    if not known.minimum <= value <= known.maximum:
+        message = (
+            f"{value:g} is not from {known.minimum:g} to {known.maximum:g} {known.unit}, the range"
+            f" of {observed}: is it in another unit than {known.unit}?"
+        )
+        raise ValueError(message)
+    return value
 
 
 def _count(cell: Any) -> int:  # noqa: ANN401

@@ -61,14 +61,15 @@ class PageConfig:
             _tile_origin(self.tile_url)
 
 
-def router(config: PageConfig, tenant: Callable[[], Tenant]) -> APIRouter:
+def router(config: PageConfig, tenant_id: str, find: Callable[[str], Tenant]) -> APIRouter:
     """Return ``GET /`` and, under ``/static``, the modules, styles and vendor files.
 
-    ``tenant`` answers whose city this is, at each request; while it cannot (any ``CityOSError``),
-    the page still comes, with the answer of last time.
+    The page speaks for the city ``tenant_id`` alone. ``find`` is asked for it at each request;
+    while it cannot answer (any ``CityOSError``), the page still comes, with the answer of last
+    time.
     """
     import_map = json.dumps(IMPORT_MAP, indent=2)
-    page = _Page(config, tenant, import_map)
+    page = _Page(config, tenant_id, find, import_map)
     headers = {
         "Content-Security-Policy": content_security_policy(config, import_map),
         "Referrer-Policy": "no-referrer",
@@ -118,7 +119,13 @@ def content_security_policy(config: PageConfig, import_map: str) -> str:
 class _Page:
     """The template with the operator's settings and the city's name, sources and occasion."""
 
-    def __init__(self, config: PageConfig, tenant: Callable[[], Tenant], import_map: str) -> None:
+    def __init__(
+        self,
+        config: PageConfig,
+        tenant_id: str,
+        find: Callable[[str], Tenant],
+        import_map: str,
+    ) -> None:
         environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -126,7 +133,8 @@ class _Page:
         )
         self._template = environment.get_template("first_page.html")
         self._config = config
-        self._tenant = tenant
+        self._tenant_id = tenant_id
+        self._find = find
         self._import_map = import_map
         self._city: Mapping[str, Any] = {
             "name": {"en": "", "ja": ""},
@@ -137,9 +145,9 @@ class _Page:
 
     def render(self) -> bytes:
         with suppress(CityOSError):  # a page that says "no connection" serves better than none
-            self._city = _facts(self._tenant())
+            self._city = _facts(self._find(self._tenant_id))
         settings = {
-            "city": self._city,
+            "city": {"id": self._tenant_id, **self._city},
             "stale_after_s": self._config.stale_after_s,
             "tile_attribution": self._config.tile_attribution,
             "tile_url": self._config.tile_url,

@@ -202,7 +202,9 @@ def test_a_service_says_when_it_is_ready_and_what_it_lacks_but_no_secret(
     _cityos(home, "load", str(ROOT / "deploy" / "demo" / "yaizu"))
     status = _cityos(home, "status", CITYOS_TENANT="nowhere").stdout
     assert f"note: {absent}; or CITYOS_TENANT names one that is here: yaizu\n" in status
-    assert "note:" not in _cityos(home, "status").stdout
+    status = _cityos(home, "status").stdout
+    assert "note:" not in status
+    assert "city: yaizu practices: everything that comes out of it is an exercise\n" in status
     assert _cityos(home, "logs", "supervisor").stdout.endswith(f" info ready: {url}\n")
 
     assert service.stop(signal.SIGTERM) == 0

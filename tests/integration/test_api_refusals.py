@@ -184,7 +184,8 @@ def test_no_city_sees_another_citys_data(town: Town) -> None:
 def test_a_key_opens_its_own_city_only(town: Town) -> None:
     theirs = town.ring.issue("drill", name="theirs", role="admin")[1]
     town.keys["theirs"] = theirs
-    problem(town.get("/v1/keys", "theirs", CityOS_Tenant="town"), 403)
+    refused = problem(town.get("/v1/keys", "theirs", CityOS_Tenant="town"), 403)
+    assert refused["type"] == "urn:cityos:problem:another-city"
     problem(town.get("/v1/entities", "admin", CityOS_Tenant="drill"), 403)
     assert town.get("/v1/keys", "theirs").status_code == 200  # its own city needs no header
     assert "the admin" not in town.get("/v1/keys", "theirs").text

@@ -149,6 +149,42 @@ def test_a_device_whose_row_is_gone_is_named_for_it_stays_registered(tmp_path: P
 
 
 @pytest.mark.usefixtures("_database")
+def test_a_city_that_goes_live_says_what_that_means(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "earnest" not in run("load", str(DEMO))
+    path = AlertPath(database_url)
+    try:
+        path.proposed(tenant="yaizu", occasion=Exercise("practice"))
+    finally:
+        path.close()
+    folder = Path(changed_demo(tmp_path / "city", str))
+    town = folder / "city.toml"
+    town.write_text(
+        town.read_text(encoding="utf-8").replace("= true", "= false"), encoding="utf-8"
+    )
+    monkeypatch.setenv("CITYOS_TENANT", "town")
+    assert run("load", str(folder)).splitlines()[1:] == [
+        "yaizu is in earnest from now on: what its sensors say leads to real alerts",
+        "  once it has a real value it cannot become a practice city again",
+        "  no restart is needed for that; reload the pages that are open",
+        (
+            "  what it practiced stays the exercise 'practice'; end what is open of it:"
+            " CITYOS_TENANT=yaizu cityos exercise end practice"
+        ),
+    ]
+    monkeypatch.setenv("CITYOS_TENANT", "yaizu")
+    assert "closed 1 proposals" in run("exercise", "end", "practice")
+    assert "earnest" not in run("load", str(folder))
+
+    text = town.read_text(encoding="utf-8").replace('"yaizu"', '"town"')
+    town.write_text(text, encoding="utf-8")
+    created = run("load", str(folder))
+    assert "town is in earnest from now on: what its sensors say leads to real alerts" in created
+    assert "practiced" not in created
+
+
+@pytest.mark.usefixtures("_database")
 def test_who_only_rehearses_is_no_new_vendor_whenever_it_is_loaded(tmp_path: Path) -> None:
     rehearses = 'gauges,one,cityos_json,WaterLevelGauge:koya,"{""rehearsal_only"": true}"\n'
     folder = changed_demo(tmp_path / "city", lambda text: text + rehearses)

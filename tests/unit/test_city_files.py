@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from cityos.domain.alert_level import HAZARDS
 from cityos.domain.entity import Entity
+from cityos.domain.observed_property import PROPERTIES
 from cityos.errors import InvalidRequest
 from cityos.rehearsal import city_files
 from cityos.rehearsal.city_files import City
@@ -24,6 +26,7 @@ SOURCE = ROOT.parent / "shared" / "data"
 
 CITY_TOML = """
 id = "town"
+practice = false
 municipality_code = "99999"
 alert_sender = "town.example"
 [name]
@@ -34,12 +37,17 @@ GAUGES = (
     "id,name_en,name_ja,longitude,latitude,caution_level_m,danger_level_m\n"
     "bridge,Bridge,橋,138.3,34.9,1.5,2.5\n"
 )
+RAIN = (
+    "id,name_en,name_ja,longitude,latitude,area,precipitation_1h_level_2_mm,"
+    "precipitation_1h_level_3_mm\nhill,Hill,丘,138.3,34.9,Area:north,30,50\n"
+)
 SQUARE = [[138.2, 34.8], [138.4, 34.8], [138.4, 35.0], [138.2, 35.0], [138.2, 34.8]]
 DEVICES = "vendor,id,adapter,entity\nacme,one,cityos_json,WaterLevelGauge:bridge\n"
 
 GAUGE_FILE = "entities/WaterLevelGauge.csv"
 AREA_FILE = "entities/Area.geojson"
 SITE_FILE = "entities/EvacuationSite.csv"
+RAIN_FILE = "entities/RainGauge.csv"
 
 Files = dict[str, str | bytes | None]
 Write = Callable[..., Path]
@@ -137,12 +145,8 @@ def test_a_table_saved_by_a_spreadsheet_is_read(write: Write) -> None:
 
 
 def test_references_become_urns_and_rain_levels_a_table(write: Write) -> None:
-    rain = (
-        "id,name_en,name_ja,longitude,latitude,area,precipitation_1h_level_2_mm,"
-        "precipitation_1h_level_3_mm\nhill,Hill,丘,138.3,34.9,Area:north,30,50\n"
-    )
     area = collection(feature({"type": "Polygon", "coordinates": [SQUARE]}))
-    city = city_files.load(write({"entities/RainGauge.csv": rain, AREA_FILE: area}))
+    city = city_files.load(write({RAIN_FILE: RAIN, AREA_FILE: area}))
     by_type = {entity.type: entity for entity in city.entities}
 
     assert by_type["RainGauge"].attributes == {
@@ -178,6 +182,19 @@ def test_a_device_may_speak_for_several_things(write: Write) -> None:
         (gauges("name_ja", "river_ja"), ":1", "'name_ja' is missing"),
         (gauges("2.5", "high"), ":2", "danger_level_m: 'high' is not a number"),
         (gauges("2.5", "nan"), ":2", "not a finite number"),
+        (gauges("2.5", "250"), ":2", "danger_level_m: 250 is not from -20 to 100 m, the range"),
+        (gauges("1.5", "-21"), ":2", "caution_level_m: -21 is not from -20 to 100 m"),
+        (
+            {RAIN_FILE: RAIN.replace("50", "501")},
+            "RainGauge.csv:2",
+            "precipitation_1h_level_3_mm: 501 is not from 0 to 500 mm, the range",
+        ),
+        (
+            {"city.toml": CITY_TOML.replace("practice = false\n", "")},
+            "city.toml",
+            "`practice = false` for a city in earnest, whose alerts are real",
+        ),
+        ({"city.toml": 'jma_area_codes = ["22212"]' + CITY_TOML}, "city.toml", "seven digits"),
         (gauges("2.5", "1.5"), ":2", "1.5 is not below danger_level_m 1.5"),
         (gauges("138.3,34.9", "34.9,138.3"), ":2", "not degrees"),
         (gauges("34.9", ""), ":2", "belong together"),
@@ -289,6 +306,21 @@ def test_a_misspelt_column_is_not_missed_as_well(write: Write) -> None:
 
     assert lines[0].startswith("WaterLevelGauge.csv:1: unknown column 'nameen'; did you mean 'na")
     assert lines[1].startswith("not shown: 1 that")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_the_description_names_every_hazard_and_the_range_of_thresholds(name: str) -> None:
+    text = (DEMO.parent / name).read_text(encoding="utf-8")
+    (hazards,) = [line for line in text.splitlines() if line.startswith("| `hazards`")]
+    listed = re.findall(r"[a-z_]+", hazards)
+    assert [word for word in listed if word in HAZARDS] == list(HAZARDS)
+    (overflow,) = [line for line in text.splitlines() if line.startswith("| `overflow_level_m`")]
+    assert "5" in overflow
+    water = PROPERTIES["water_level"]
+    assert re.search(rf"{water.minimum} ?(to|〜) ?{water.maximum} m", text)
+    for span in ("10min", "1h", "24h"):
+        most = PROPERTIES[f"precipitation_{span}"].maximum
+        assert re.search(rf"{most} mm ?[（(]`{span}`", text)
 
 
 # --- the demo city ------------------------------------------------------------------------------

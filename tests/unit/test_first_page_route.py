@@ -28,10 +28,10 @@ YAIZU = Tenant(
 
 
 def client(
-    config: PageConfig | None = None, tenant: Callable[[], Tenant] = lambda: YAIZU
+    config: PageConfig | None = None, find: Callable[[str], Tenant] = lambda _: YAIZU
 ) -> TestClient:
     app = FastAPI()
-    app.include_router(router(config or PageConfig(), tenant))
+    app.include_router(router(config or PageConfig(), "yaizu", find))
     return TestClient(app)
 
 
@@ -96,22 +96,23 @@ def test_settings_cannot_leave_their_element() -> None:
 def test_the_page_knows_how_fast_a_rehearsed_river_runs() -> None:
     assert settings_of(client().get("/"))["city"]["time_lapse"] == 1
     hurried = replace(YAIZU, attributes={"time_lapse": 60.0})
-    page = client(tenant=lambda: hurried).get("/")
+    page = client(find=lambda _: hurried).get("/")
     assert settings_of(page)["city"]["time_lapse"] == 60
 
 
 def test_the_page_comes_while_the_city_is_away_and_remembers_it() -> None:
     answers: list[Tenant | Exception] = [Unavailable(), YAIZU, Unavailable()]
 
-    def tenant() -> Tenant:
+    def find(_: str) -> Tenant:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    browser = client(tenant=tenant)
-    practice = [settings_of(browser.get("/"))["city"]["practice"] for _ in range(3)]
-    assert practice == [False, True, True]
+    browser = client(find=find)
+    shown = [settings_of(browser.get("/"))["city"] for _ in range(3)]
+    assert [city["practice"] for city in shown] == [False, True, True]
+    assert {city["id"] for city in shown} == {"yaizu"}  # whom it speaks for is never in doubt
 
 
 def test_an_unchanged_page_is_not_sent_again() -> None:

@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from cityos.bootstrap.city_store import absence
+from cityos.bootstrap.city_store import absence, standing
 from cityos.bootstrap.welcome import Welcome, cityos_command, print_welcome
+from cityos.domain.entity import Name, Tenant
 from cityos.runtime.broker import MqttBroker
 
 EXAMPLE = {
@@ -38,7 +39,13 @@ def test_the_command_is_the_one_beside_this_python(
     assert cityos_command(home) == f"{tmp_path}/cityos --home '/srv/my city'"
 
 
-def printed(home: Path, *, attended: bool = True, absence: str = "") -> list[str]:
+def town(*, practice: bool) -> Tenant:
+    return Tenant(id="town", name=Name("Town", "町"), practice=practice)
+
+
+def printed(
+    home: Path, *, attended: bool = True, absence: str = "", practice: bool = True
+) -> list[str]:
     text = io.StringIO()
     broker = SimpleNamespace(
         host="127.0.0.1", port=1883, passwords={"acme": "hush"}, has_access_list=True
@@ -52,6 +59,8 @@ def printed(home: Path, *, attended: bool = True, absence: str = "") -> list[str
         admin_key="",
         example=EXAMPLE,
         absence=absence,
+        standing="" if absence else standing(town(practice=practice)),
+        practice=practice,
         attended=attended,
     )
     print_welcome(Console(file=text), welcome)
@@ -67,6 +76,23 @@ def test_a_city_that_is_not_there_is_said_below_the_ready_line(tmp_path: Path) -
     assert "`cityos load FOLDER` makes it" in lines[1]
     assert lines[1].endswith("CITYOS_TENANT names one that is here: yaizu")
     assert absence("yaizu", ["yaizu"]) == ""
+
+
+def test_whether_the_city_practices_is_said_below_the_ready_line(tmp_path: Path) -> None:
+    assert printed(tmp_path)[1] == (
+        "  city: town practices: everything that comes out of it is an exercise"
+    )
+    assert (
+        printed(tmp_path, practice=False)[1] == "  city: town is in earnest: its alerts are real"
+    )
+
+
+def test_nobody_is_offered_an_invented_reading_for_a_city_in_earnest(tmp_path: Path) -> None:
+    assert "mosquitto_pub -h" in "\n".join(printed(tmp_path))
+    said = "\n".join(printed(tmp_path, practice=False))
+    assert "mosquitto_pub" not in said
+    assert "hush" not in said
+    assert "/history/water_level?limit=3" in said
 
 
 def test_what_a_journal_keeps_holds_no_password(tmp_path: Path) -> None:

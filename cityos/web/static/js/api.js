@@ -1,8 +1,10 @@
 // The open API as this page uses it. Every call has a deadline and fails as ApiError.
 
 import { setServerTime } from "./language.js";
+import { settings } from "./settings.js";
 
 const DEADLINE_MS = 10_000;
+const ANOTHER_CITY = "urn:cityos:problem:another-city";
 const ENDED_AMONG = 100; // what was ended lately is among the newest
 const MOST_PAGES = 20; // a city with more things than that needs a map of tiles, not this page
 
@@ -13,10 +15,16 @@ export class ApiError extends Error {
     this.status = status;
     this.problem = problem;
   }
+
+  /** True for a key that is good, but not for the city of this page. */
+  get isOfAnotherCity() {
+    return this.problem?.type === ANOTHER_CITY;
+  }
 }
 
 async function request(path, { method = "GET", key = "", body = null } = {}) {
-  const headers = { Accept: "application/json" };
+  // named, or a key would choose its own city and this page would show that one
+  const headers = { Accept: "application/json", "CityOS-Tenant": settings.city.id };
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body) headers["Content-Type"] = "application/json";
   let response;

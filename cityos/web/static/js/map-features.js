@@ -5,6 +5,8 @@ import { isStale } from "./gauge-state.js";
 import { alertLevel } from "./levels.js";
 import { chosenSites } from "./sites.js";
 
+const STANDING = ["WaterLevelGauge", "RainGauge", "EvacuationSite", "Building"];
+
 const collection = (features) => ({ type: "FeatureCollection", features });
 
 function feature(thing, geometry, more = {}) {
@@ -101,8 +103,18 @@ function areaGeometry(area) {
   return null;
 }
 
+/** `[west, south, east, north]` of the outline; without one, of what stands in the city; or null. */
+export function cityBounds() {
+  const standing = points(STANDING.flatMap((type) => entitiesOf(type)));
+  return (
+    boundsOf(FEATURES.municipality()) ??
+    boundsOf(collection([...FEATURES.areas().features, ...standing.features])) ??
+    boundsOf(shapes("River", "BusRoute")) // last: they go on beyond the city
+  );
+}
+
 /** `[west, south, east, north]` of a collection, or null when it is empty. */
-export function boundsOf({ features }) {
+function boundsOf({ features }) {
   let [west, south, east, north] = [Infinity, Infinity, -Infinity, -Infinity];
   const visit = (coordinates) => {
     if (typeof coordinates[0] === "number") {

@@ -7,7 +7,7 @@ import { byId, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { language, onLanguage, t } from "./language.js";
 import { startLegend } from "./map-legend.js";
-import { FEATURES, boundsOf, positionOf, roomOf } from "./map-features.js";
+import { FEATURES, cityBounds, positionOf, roomOf } from "./map-features.js";
 import { provideImage } from "./map-images.js";
 import { arrangeMarkers, placeMarkers, takenRoom, updateMarkers } from "./map-markers.js";
 import { MAP_FONTS, mapStyle } from "./map-style.js";
@@ -17,6 +17,7 @@ const CLICKABLE = ["buses", "sites", "buildings"];
 const MOVING_MS = 1_000; // how often vehicles are redrawn at most
 const SOURCES = { ...FEATURES, room: () => roomOf(takenRoom()) };
 const SEEN_PX = 160; // what a chosen gauge needs between the legend and its details
+const NEAREST_ZOOM = 14; // a city of which one thing is known is more than that thing
 const JAPAN = [[128, 30], [146, 46]];
 
 const tiles = settings.tile_url
@@ -119,11 +120,11 @@ function makeClickable(layer) {
   map.on("mouseleave", layer, () => map.getCanvas().classList.remove("is-pointing"));
 }
 
-/** True when the city's outline is known and the map shows it. */
+/** True when it is known where the city lies and the map shows it. */
 function fitCity(duration) {
-  const bounds = boundsOf(FEATURES.municipality());
+  const bounds = cityBounds();
   if (!bounds) return false;
-  map.fitBounds(bounds, { padding: 36, duration });
+  map.fitBounds(bounds, { padding: 36, duration, maxZoom: NEAREST_ZOOM });
   return true;
 }
 

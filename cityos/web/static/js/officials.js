@@ -99,11 +99,16 @@ async function trySignIn(input, submit, error) {
     dialog().close();
     requestAnimationFrame(() => byId("decisions").querySelector("h2")?.focus());
   } catch (failure) {
-    const key = { 401: "officials.key.refused", 403: "officials.key.forbidden" }[failure.status];
-    setText(error, t(key ?? "officials.key.failed"));
+    setText(error, t(reasonOf(failure)));
     input.setAttribute("aria-invalid", "true");
     input.focus();
   } finally {
     submit.disabled = false;
   }
+}
+
+function reasonOf(failure) {
+  if (failure.isOfAnotherCity) return "officials.key.another_city";
+  const known = { 401: "officials.key.refused", 403: "officials.key.forbidden" };
+  return known[failure.status] ?? "officials.key.failed";
 }

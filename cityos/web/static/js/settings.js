@@ -2,5 +2,5 @@
 
 import { byId } from "./dom.js";
 
-/** `{city: {name, practice, sources, time_lapse}, stale_after_s, tile_attribution, tile_url}` */
+/** `{city: {id, name, practice, sources, time_lapse}, stale_after_s, tile_attribution, tile_url}` */
 export const settings = Object.freeze(JSON.parse(byId("settings").textContent));

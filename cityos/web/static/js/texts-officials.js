@@ -28,6 +28,10 @@ export const OFFICIALS_TEXTS = {
     "This key may not decide on orders. Ask the administrator for an official's key.",
     "このキーには発令の権限がありません。管理者に職員用キーの発行を依頼してください。",
   ],
+  "officials.key.another_city": [
+    "This key belongs to another city. Enter a key of the city that this page shows.",
+    "このキーは別の自治体のものです。この画面の自治体の職員用キーを入力してください。",
+  ],
   "officials.key.failed": [
     "The key could not be checked: the city does not answer. Try again.",
     "キーを確認できませんでした。しばらくしてからもう一度お試しください。",
