@@ -805,6 +805,8 @@ def alerts_of(*statuses: str) -> Callable[[Route], None]:
 
 def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     page = visit()
+    # rows take their order with the first readings
+    expect(page.locator("#gauges .row-value").first).to_contain_text(" m")
     page.keyboard.press("Tab")
     expect(page.locator(".skip-link")).to_be_focused()
     page.keyboard.press("Enter")
@@ -820,6 +822,16 @@ def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     page.locator("#map .marker").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#detail")).to_be_visible()
+
+
+def test_who_has_chosen_a_row_keeps_it_when_the_city_is_read_again(visit: Visit) -> None:
+    page = visit()
+    row = page.locator("#gauges .row").nth(1)
+    name = row.locator(".row-name").inner_text()
+    row.focus()
+    page.evaluate(BUS)
+    expect(page.locator("#city-life .row", has_text="Line 1")).to_be_attached()
+    expect(page.locator("#gauges .row:focus .row-name")).to_have_text(name, use_inner_text=True)
 
 
 def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:

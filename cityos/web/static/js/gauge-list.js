@@ -23,6 +23,7 @@ export function startGaugeLists() {
 }
 
 function build() {
+  const focused = [...rows.values()].find((row) => row.button === document.activeElement);
   rows.clear();
   for (const { block, type, title } of LISTS) {
     const gauges = entitiesOf(type);
@@ -45,6 +46,7 @@ function build() {
     for (const gauge of gauges) rows.set(gauge.id, buildRow(gauge, list));
   }
   update();
+  if (focused) rows.get(focused.gauge.id)?.button.focus({ preventScroll: true });
 }
 
 function buildRow(gauge, list) {
