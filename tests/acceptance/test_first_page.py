@@ -840,6 +840,16 @@ def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:
     page.locator("#city-life summary").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#city-life .row", has_text="Line 1")).to_be_visible()
+    # a reading that comes in the middle of a walk may put the rows in another order
+    until(lambda: every_control(page) or None, "a walk by Tab through every control")
+    # a bus moves on the map, but its details do not need a mouse
+    page.locator("#city-life .row", has_text="Line 1").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail h2")).to_have_text("Line 1")
+
+
+def every_control(page: Page) -> bool:
+    """Walk through the page by Tab; whether each control had its turn, with a ring to be seen."""
     page.locator(".skip-link").focus()
     reached, ringless = {0}, []
     while (stop := tab(page))["place"] >= 0 and stop["place"] not in reached:
@@ -848,12 +858,7 @@ def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:
             ringless.append(stop["html"])
     assert ringless == []
     expected = page.evaluate(f"({CONTROLS})().map((_, place) => place)")
-    assert reached == set(expected)
-    assert len(expected) > 20
-    # a bus moves on the map, but its details do not need a mouse
-    page.locator("#city-life .row", has_text="Line 1").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#detail h2")).to_have_text("Line 1")
+    return len(expected) > 20 and reached == set(expected)
 
 
 def test_nothing_moves_for_those_who_asked_for_that(visit: Visit) -> None:

@@ -220,9 +220,11 @@ def _lets_us_in(server: Server) -> bool:
     if isinstance(server, RedisServer):
         with redis.Redis.from_url(server.url) as client:
             return bool(client.ping())
-    user, password = "demo", server.passwords["demo"]
-    return accepts(server.host, server.port, user, password) and accepts(
-        server.host, server.port_v5, user, password, version=5
+    who = ("demo", server.passwords["demo"])
+    # it asks for an answer within a second, which a busy machine may not give at once
+    return all(
+        any(accepts(server.host, port, *who, version=version) for _ in range(5))
+        for port, version in ((server.port, 4), (server.port_v5, 5))
     )
 
 
