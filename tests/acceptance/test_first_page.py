@@ -836,6 +836,7 @@ def test_who_has_chosen_a_row_keeps_it_when_the_city_is_read_again(visit: Visit)
 
 def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:
     page = visit()
+    page.route("**/v1/entities/urn%3Atest%3Abus/history/**", nothing)  # the server has no such bus
     page.evaluate(BUS)
     page.locator("#city-life summary").focus()
     page.keyboard.press("Enter")
@@ -844,7 +845,9 @@ def test_every_control_has_its_turn_and_shows_that_it_has(visit: Visit) -> None:
     until(lambda: every_control(page) or None, "a walk by Tab through every control")
     # a bus moves on the map, but its details do not need a mouse
     page.locator("#city-life .row", has_text="Line 1").focus()
-    page.keyboard.press("Enter")
+    with page.expect_response("**/history/speed?*") as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.ok
     expect(page.locator("#detail h2")).to_have_text("Line 1")
 
 
