@@ -114,7 +114,7 @@ class Listener:
     def leave(self, why: str) -> None:
         """Break the connection off: what is not acknowledged comes again with the next one."""
         self._say(False, why)  # noqa: FBT003
-        self._client.drop()
+        self._client.leave()
 
     def _pump(self, timeout_s: float) -> None:
         if self._client.pump(timeout_s) != MQTT_ERR_SUCCESS:
@@ -147,7 +147,7 @@ class Listener:
     def stop(self) -> None:
         """Leave the broker, which is no loss to tell of; the session and its queue stay there."""
         self._client.on_disconnect = None
-        self._client.disconnect()
+        self._client.leave()
 
     def acknowledge(self, arrivals: Sequence[Arrival]) -> None:
         """Acknowledge what is on disk now."""

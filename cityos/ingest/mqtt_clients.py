@@ -9,9 +9,12 @@ See docs/decisions/0003-paho-batch-reading.md.
 
 from __future__ import annotations
 
+import select
+import socket
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -42,6 +45,7 @@ _GATHER_S: Final = 0.004
 """A read of so much says that more is on its way: so long after it, the next one brings it in one
 go (a read, a select and a wake-up cost more than decoding ten messages)."""
 _MOST_AT_ONCE: Final = 500
+_LEAVING_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -74,6 +78,24 @@ class SessionClient(Client):
     def pump(self, timeout_s: float) -> MQTTErrorCode:
         """Send and receive what there is, waiting for something to receive."""
         return self.loop(timeout_s)
+
+    def leave(self) -> None:
+        """Close the connection when the broker has read what we said, or soon in any case.
+
+        Closing over bytes that nobody has read resets it, and the last acknowledgements are lost:
+        what they were for would come again.
+        """
+        if isinstance(self._sock, socket.socket):
+            with suppress(OSError):
+                self._say_the_rest(self._sock, time.monotonic() + _LEAVING_S)
+        self.drop()
+
+    def _say_the_rest(self, sock: socket.socket, end_s: float) -> None:
+        while self.want_write() and self._sock is sock and _ready([], [sock], end_s):
+            self.loop_write()
+        sock.shutdown(socket.SHUT_WR)
+        while _ready([sock], [], end_s) and sock.recv(_READ_BYTES):
+            pass  # not acknowledged: it comes again
 
     def drop(self) -> None:
         """Close the connection if it is not closed yet."""
@@ -210,6 +232,11 @@ def session_client(client_id: str) -> SessionClient:
         wanted=PAHO,
     )
     return StockClient(client_id)
+
+
+def _ready(reading: list[socket.socket], writing: list[socket.socket], end_s: float) -> bool:
+    """Wait for one of them until a time of the monotonic clock."""
+    return any(select.select(reading, writing, [], max(0.0, end_s - time.monotonic())))
 
 
 def _read(sock: SocketLike) -> bytes:

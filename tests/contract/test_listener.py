@@ -168,6 +168,24 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
     assert payloads(second.arrived(1, timeout_s=5)) == [b"lost"]
 
 
+def test_what_is_acknowledged_on_leaving_does_not_come_again(
+    start_listener: Start, vendor: Vendor
+) -> None:
+    """Though more is on its way: closing over what was not read would take the word back."""
+    for _ in range(2):
+        first = start_listener()
+        sent = [b"%d:" % number + bytes(1000) for number in range(300)]
+        for payload in sent:
+            vendor.client.publish("cityos/v1/t/acme/g1/observations", payload, qos=1)
+        kept = payloads(first.arrived(20))
+        first.listener.leave("the spool refuses messages")
+        second = start_listener()
+        rest = payloads(second.arrived(len(sent) - len(kept)))
+        second.pump(0.3)
+        assert sorted([*kept, *rest, *payloads(second.came)]) == sorted(sent)
+        second.listener.stop()
+
+
 def test_what_is_published_while_we_are_away_is_waiting(
     start_listener: Start, vendor: Vendor
 ) -> None:
