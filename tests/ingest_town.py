@@ -19,9 +19,7 @@ from cityos.ingest.listener import BrokerAddress
 from cityos.plugins.discovery import discover
 from cityos.ports import Clock
 from cityos.runtime.broker import MqttBroker
-
-SUBSCRIBED_S = 0.7
-"""After this long ingest and its vendor hear what is published."""
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -57,7 +55,10 @@ def running_ingest(
     notices: dict[str, str] | None = None,
     metrics: CollectorRegistry | None = None,
 ) -> Iterator[IngestProcess]:
-    """With its spool in ``folder``; ``notices`` gets what it shows to an operator."""
+    """With its spool in ``folder``, once the broker has granted its subscription.
+
+    ``notices`` gets what it shows to an operator.
+    """
     config = IngestConfig(
         database_url=database_url,
         mqtt_url=broker.url_for("ingest"),
@@ -75,6 +76,7 @@ def running_ingest(
         put_notice=shown.__setitem__,
     )
     process.start()
+    wait_until(lambda: process.ready)
     yield process
     process.stop()
 
@@ -86,6 +88,7 @@ def connected(broker: MqttBroker, user: str = "acme") -> Iterator[paho.Client]:
     client.username_pw_set(address.username, address.password)
     client.connect(address.host, address.port)
     client.loop_start()
+    wait_until(client.is_connected)
     yield client
     client.disconnect()
     client.loop_stop()

@@ -31,6 +31,7 @@ from cityos.ingest.mqtt_clients import BatchClient
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.plugins.contract import Fetch, Receipt
 from cityos.runtime.mqtt_access import INGEST
+from tests.waiting import wait_until
 
 CASES = Path(__file__).parents[2] / "adapters/jma_xml/cases"
 TOPIC = topic.observations("town", "jma", "jma_xml")
@@ -191,16 +192,9 @@ def polling(
         assert not poller.healthy
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 def for_some_rounds(source: Source, path: str = "/feed.xml", rounds: int = 4) -> None:
     start = source.hits(path)
-    until(lambda: source.hits(path) >= start + rounds)
+    wait_until(lambda: source.hits(path) >= start + rounds)
 
 
 def test_away_at_the_start_comes_goes_comes_back_one_line_each(source: Source) -> None:
@@ -212,16 +206,16 @@ def test_away_at_the_start_comes_goes_comes_back_one_line_each(source: Source) -
         ]
         assert running.lines("back") == []
         source.come()
-        until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: len(running.broker.got) == 2)
         for_some_rounds(source)
         assert len(running.lines("the source is back")) == 1
         source.go()
-        until(lambda: len(running.lines("cannot be reached")) == 2)
+        wait_until(lambda: len(running.lines("cannot be reached")) == 2)
         time.sleep(0.4)
         assert len(running.lines("cannot be reached")) == 2
         source.list_telegrams(1, 2, 3)
         source.come()
-        until(lambda: len(running.broker.got) == 3)
+        wait_until(lambda: len(running.broker.got) == 3)
         for_some_rounds(source)
         assert len(running.lines("the source is back")) == 2
         assert {line["log_level"] for line in running.lines("cannot be reached")} == {"warning"}
@@ -233,9 +227,9 @@ def test_each_telegram_is_fetched_and_published_once(source: Source) -> None:
     source.list_telegrams(1, 2, 3)
     source.come()
     with polling(source) as running:
-        until(lambda: len(running.broker.got) == 3)
+        wait_until(lambda: len(running.broker.got) == 3)
         source.list_telegrams(2, 3, 4)
-        until(lambda: len(running.broker.got) == 4)
+        wait_until(lambda: len(running.broker.got) == 4)
         for_some_rounds(source)
     assert [
         source.hits(f"/data/2026090403{n:02}00_0_VXWW50_220000.xml") for n in (1, 2, 3, 4)
@@ -252,11 +246,11 @@ def test_what_has_not_changed_is_not_sent_again(source: Source) -> None:
     source.list_telegrams(1, etag='"one"')
     source.come()
     with polling(source) as running:
-        until(lambda: source.asked["/feed.xml", 304] >= 3)
+        wait_until(lambda: source.asked["/feed.xml", 304] >= 3)
         assert source.asked["/feed.xml", 200] == 1
         source.list_telegrams(1, 2, etag='"two"')
-        until(lambda: len(running.broker.got) == 2)
-        until(lambda: source.asked["/feed.xml", 304] >= 6)
+        wait_until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: source.asked["/feed.xml", 304] >= 6)
         assert source.asked["/feed.xml", 200] == 2
 
 
@@ -266,7 +260,7 @@ def test_an_oversize_telegram_is_given_up_and_its_neighbours_are_not(source: Sou
     large.content = b"<Report>" + b" " * 50_000
     source.come()
     with polling(source, max_document_bytes=20_000) as running:
-        until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: len(running.broker.got) == 2)
         for_some_rounds(source)
         [line] = running.lines("given up")
         assert line["url"] == source.telegram(2)
@@ -280,7 +274,7 @@ def test_a_telegram_without_a_declared_length_is_cut_off_at_the_limit(source: So
     source.pages[path] = Page(b"x" * 5_000_000, says_length=False)
     source.come()
     with polling(source, max_document_bytes=20_000) as running:
-        until(lambda: running.lines("given up"))
+        wait_until(lambda: running.lines("given up"))
         assert "20000 bytes" in running.logs[0]["reason"]
     assert running.broker.got == []
     assert source.hits(path) == 1
@@ -291,9 +285,9 @@ def test_one_telegram_that_cannot_be_had_holds_up_no_new_one(source: Source) -> 
     source.pages[source.telegram(1).removeprefix(source.base)].status = 503
     source.come()
     with polling(source, longest_pause_s=30, retry_s=1) as running:
-        until(lambda: running.lines("cannot be reached"))
+        wait_until(lambda: running.lines("cannot be reached"))
         source.list_telegrams(1, 2)
-        until(lambda: running.broker.got, seconds=1)
+        wait_until(lambda: running.broker.got, timeout_s=1)
 
 
 def test_a_telegram_that_is_gone_is_given_up(source: Source) -> None:
@@ -301,7 +295,7 @@ def test_a_telegram_that_is_gone_is_given_up(source: Source) -> None:
     del source.pages[source.telegram(1).removeprefix(source.base)]
     source.come()
     with polling(source) as running:
-        until(lambda: running.broker.got)
+        wait_until(lambda: running.broker.got)
         for_some_rounds(source)
         assert [line["reason"] for line in running.lines("given up")] == ["the server answers 404"]
     assert len(running.logs) == 1
@@ -313,11 +307,11 @@ def test_a_telegram_that_cannot_be_had_now_is_tried_again(source: Source) -> Non
     source.pages[path].status = 503
     source.come()
     with polling(source) as running:
-        until(lambda: running.broker.got)
-        until(lambda: source.hits(path) >= 3)
+        wait_until(lambda: running.broker.got)
+        wait_until(lambda: source.hits(path) >= 3)
         source.pages[path].status = 200
-        until(lambda: len(running.broker.got) == 2)
-        until(lambda: running.lines("is back"))
+        wait_until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: running.lines("is back"))
     assert [line["event"] for line in running.logs] == [
         "the source cannot be reached",
         "the source is back",
@@ -326,7 +320,7 @@ def test_a_telegram_that_cannot_be_had_now_is_tried_again(source: Source) -> Non
 
 def test_a_source_that_is_not_there_is_said_in_plain_words(source: Source) -> None:
     with polling(source) as running:
-        until(lambda: running.lines("cannot be reached"))
+        wait_until(lambda: running.lines("cannot be reached"))
     (line,) = running.lines("cannot be reached")
     assert re.match(r"no connection to 127\.0\.0\.1: \w+", line["reason"])
     assert not re.search(r"Error|Errno", line["reason"])
@@ -339,12 +333,12 @@ def test_a_dawdling_server_is_cut_off_at_the_deadline(source: Source) -> None:
     source.come()
     with polling(source, deadline_s=0.3) as running:
         start = time.monotonic()
-        until(lambda: running.lines("cannot be reached"))
+        wait_until(lambda: running.lines("cannot be reached"))
         assert time.monotonic() - start < 2
         assert running.logs[0]["reason"] == "no whole answer within 0.3 s"
         source.pages["/feed.xml"].drip_s = 0
-        until(lambda: running.broker.got)
-        until(lambda: running.lines("is back"))
+        wait_until(lambda: running.broker.got)
+        wait_until(lambda: running.lines("is back"))
 
 
 def test_a_dawdling_source_delays_no_other(source: Source) -> None:
@@ -358,7 +352,7 @@ def test_a_dawdling_source_delays_no_other(source: Source) -> None:
     quick = FeedSource(id="quick", urls=(f"{source.base}/feed.xml",), **common)
     poller = FeedPoller([slow, quick], broker, SystemClock())
     poller.start()
-    until(lambda: broker.got, seconds=1.5)
+    wait_until(lambda: broker.got, timeout_s=1.5)
     start = time.monotonic()
     poller.stop()
     assert time.monotonic() - start < 1
@@ -370,7 +364,7 @@ def test_a_redirect_is_not_followed(source: Source, status: int) -> None:
     source.pages["/feed.xml"] = Page(status=status, headers={"Location": "/elsewhere.xml"})
     source.come()
     with polling(source) as running:
-        until(lambda: running.logs)
+        wait_until(lambda: running.logs)
         for_some_rounds(source)
         assert "redirect is not followed" in running.logs[0]["reason"]
     assert source.hits("/elsewhere.xml") == 0
@@ -414,7 +408,7 @@ def test_a_link_to_another_place_is_not_followed(source: Source) -> None:
     source.come()
     try:
         with polling(source, feed=Pointing()) as running:
-            until(lambda: running.broker.got)
+            wait_until(lambda: running.broker.got)
             for_some_rounds(source)
         assert running.broker.got == [(TOPIC, b"mine")]
         assert not other.asked
@@ -429,24 +423,24 @@ def test_a_document_that_speaks_for_itself_is_published_when_it_changes(source: 
     source.pages["/feed.xml"] = Page(b"level=1")
     source.come()
     with polling(source, feed=Pointing()) as running:
-        until(lambda: running.broker.got)
+        wait_until(lambda: running.broker.got)
         for_some_rounds(source)
         assert running.broker.got == [(TOPIC, b"level=1")]
         source.pages["/feed.xml"] = Page(b"level=2")
-        until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: len(running.broker.got) == 2)
         source.pages["/feed.xml"] = Page(b"level=1")
-        until(lambda: len(running.broker.got) == 3)
+        wait_until(lambda: len(running.broker.got) == 3)
 
 
 def test_an_error_page_in_place_of_the_feed_is_a_source_that_is_away(source: Source) -> None:
     source.pages["/feed.xml"] = Page(b"<html>maintenance</html>")
     source.come()
     with polling(source) as running:
-        until(lambda: running.logs)
+        wait_until(lambda: running.logs)
         for_some_rounds(source)
         source.list_telegrams(1)
-        until(lambda: running.broker.got)
-        until(lambda: running.lines("is back"))
+        wait_until(lambda: running.broker.got)
+        wait_until(lambda: running.lines("is back"))
     assert len(running.logs) == 2
 
 
@@ -455,7 +449,7 @@ def test_a_compressed_answer_is_refused_unopened(source: Source) -> None:
     source.pages["/feed.xml"] = Page(bomb, headers={"Content-Encoding": "gzip"})
     source.come()
     with polling(source) as running:
-        until(lambda: running.logs)
+        wait_until(lambda: running.logs)
         assert "compressed" in running.logs[0]["reason"]
 
 
@@ -463,12 +457,12 @@ def test_a_telegram_is_kept_until_the_broker_has_it(source: Source) -> None:
     source.list_telegrams(1, 2)
     source.come()
     with polling(source, broker=Broker(away=True)) as running:
-        until(lambda: running.lines("the broker cannot be reached"))
+        wait_until(lambda: running.lines("the broker cannot be reached"))
         for_some_rounds(source)
         assert running.broker.got == []
         running.broker.away = False
-        until(lambda: len(running.broker.got) == 2)
-        until(lambda: running.lines("the broker is back"))
+        wait_until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: running.lines("the broker is back"))
     assert len(running.logs) == 2
     assert source.hits(source.telegram(1).removeprefix(source.base)) == 1
 
@@ -479,12 +473,12 @@ def test_a_telegram_that_nobody_hears_is_kept_for_the_next_round(
     source.list_telegrams(1, 2)
     source.come()
     with polling(source, broker=Broker(unheard=True), memory=tmp_path) as running:
-        until(lambda: running.lines("ingest does not listen"))
+        wait_until(lambda: running.lines("ingest does not listen"))
         for_some_rounds(source)
         assert not (tmp_path / "jma_xml.json").exists(), "nothing counts as seen"
         running.broker.unheard = False
-        until(lambda: len(running.broker.got) == 2)
-        until(lambda: running.lines("ingest listens"))
+        wait_until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: running.lines("ingest listens"))
         for_some_rounds(source)
     assert len(running.broker.got) == 2
     assert [line["log_level"] for line in running.logs] == ["info", "info"]
@@ -495,13 +489,13 @@ def test_nobody_who_hears_is_another_thing_than_no_broker(source: Source) -> Non
     source.list_telegrams(1)
     source.come()
     with polling(source, broker=Broker(away=True)) as running:
-        until(lambda: running.lines("the broker cannot be reached"))
+        wait_until(lambda: running.lines("the broker cannot be reached"))
         running.broker.unheard, running.broker.away = True, False
-        until(lambda: running.lines("ingest does not listen"))
+        wait_until(lambda: running.lines("ingest does not listen"))
         assert running.lines("the broker is back")
         running.broker.unheard = False
-        until(lambda: running.broker.got)
-        until(lambda: running.lines("ingest listens"))
+        wait_until(lambda: running.broker.got)
+        wait_until(lambda: running.lines("ingest listens"))
     assert len(running.logs) == 4
 
 
@@ -520,14 +514,14 @@ def test_what_is_published_before_ingest_first_listens_reaches_it(
         source.list_telegrams(1)
         source.come()
         with polling(source, broker=publisher) as running:
-            until(lambda: running.lines("ingest does not listen"))
+            wait_until(lambda: running.lines("ingest does not listen"))
             arrived: list[Any] = []
             end = time.monotonic() + 10
             while not arrived and time.monotonic() < end:
                 came = listener.wait(0.1)
                 arrived += [message for arrival in came for message in arrival.messages]
                 listener.acknowledge(came)
-            until(lambda: running.lines("ingest listens"))
+            wait_until(lambda: running.lines("ingest listens"))
         assert arrived == [(TOPIC.encode(), TELEGRAM)]
         assert source.hits(source.telegram(1).removeprefix(source.base)) == 1
     finally:
@@ -566,17 +560,17 @@ def test_a_source_that_is_registered_later_is_polled_and_one_that_went_is_not(
         )
         poller.start()
         registered.news.append([described("first")])
-        until(lambda: broker.got == [(TOPIC, b"first=1")])
+        wait_until(lambda: broker.got == [(TOPIC, b"first=1")])
         registered.news.append(Unavailable("the database does not answer"))
         registered.news.append(InvalidRequest("no address"))
-        until(lambda: not registered.news)
+        wait_until(lambda: not registered.news)
         for_some_rounds(source, "/first")
         registered.news.append([described("first"), described("second")])
-        until(lambda: len(broker.got) == 2)
+        wait_until(lambda: len(broker.got) == 2)
         for_some_rounds(source, "/first")
         assert len(broker.got) == 2, "what did not change goes on as it was"
         registered.news.append([described("second", topic="moved")])
-        until(lambda: broker.got[2:] == [("moved", b"second=1")])
+        wait_until(lambda: broker.got[2:] == [("moved", b"second=1")])
         asked = source.hits("/first")
         for_some_rounds(source, "/second")
         assert source.hits("/first") == asked
@@ -596,11 +590,11 @@ def test_a_restart_publishes_nothing_again(source: Source, tmp_path: Path) -> No
     source.list_telegrams(1, 2)
     source.come()
     with polling(source, memory=tmp_path / "feeds") as running:
-        until(lambda: len(running.broker.got) == 2)
+        wait_until(lambda: len(running.broker.got) == 2)
         for_some_rounds(source)
     source.list_telegrams(1, 2, 3)
     with polling(source, memory=tmp_path / "feeds") as running:
-        until(lambda: running.broker.got)
+        wait_until(lambda: running.broker.got)
         for_some_rounds(source)
     assert len(running.broker.got) == 1
 
@@ -609,7 +603,7 @@ def test_a_start_without_memory_is_no_flood(source: Source) -> None:
     source.list_telegrams(*range(50))
     source.come()
     with polling(source, most_links=5) as running:
-        until(lambda: len(running.broker.got) == 5)
+        wait_until(lambda: len(running.broker.got) == 5)
         for_some_rounds(source)
         [line] = running.lines("passed over")
         assert line["count"] == 45
@@ -622,7 +616,7 @@ def test_what_finds_no_room_is_taken_up_later(source: Source) -> None:
     source.list_telegrams(*range(20))
     source.come()
     with polling(source, most_waiting=6) as running:
-        until(lambda: len(running.broker.got) == 20)
+        wait_until(lambda: len(running.broker.got) == 20)
         for_some_rounds(source)
     assert len(running.broker.got) == 20
 
@@ -633,15 +627,15 @@ def test_catching_up_at_the_start_and_after_a_long_outage(source: Source) -> Non
     source.come()
     options = {"catch_up_urls": (f"{source.base}/long.xml",), "catch_up_after_s": 0.3}
     with polling(source, **options) as running:
-        until(lambda: len(running.broker.got) == 3)
+        wait_until(lambda: len(running.broker.got) == 3)
         for_some_rounds(source)
         assert source.hits("/long.xml") == 1
         source.go()
-        until(lambda: running.lines("cannot be reached"))
+        wait_until(lambda: running.lines("cannot be reached"))
         time.sleep(0.5)
         source.list_telegrams(2, 3, 4, path="/long.xml")
         source.come()
-        until(lambda: len(running.broker.got) == 4)
+        wait_until(lambda: len(running.broker.got) == 4)
         for_some_rounds(source)
     assert source.hits("/long.xml") == 2
 
@@ -654,7 +648,7 @@ def test_a_faulty_adapter_is_said_and_does_not_end_the_process(source: Source) -
     source.list_telegrams(1)
     source.come()
     with polling(source, feed=Faulty()) as running:
-        until(lambda: running.lines("adapter failed"))
+        wait_until(lambda: running.lines("adapter failed"))
         for_some_rounds(source)
         assert running.poller.healthy
 
@@ -678,7 +672,7 @@ def test_telegrams_arrive_over_a_real_broker(source: Source, mqtt_broker: Any) -
     )
     publisher = MqttPublisher(mqtt_broker.url_for("feeds"), client_id="feeds-test-publisher")
     try:
-        until(lambda: not listener.wait(0.1) and states == [True])
+        wait_until(lambda: not listener.wait(0.1) and states == [True])
         with polling(source, broker=publisher):
             arrived: list[Any] = []
             end = time.monotonic() + 10

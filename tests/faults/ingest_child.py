@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from cityos.bootstrap.ingest import IngestConfig, IngestProcess
 from cityos.bootstrap.process import run_until_stopped
 from cityos.plugins.discovery import discover
+from tests.waiting import wait_until
 
 
 def main() -> None:
@@ -37,6 +38,7 @@ def main() -> None:
     config["spool"] = Path(config["spool"])
     process = IngestProcess(IngestConfig(**config), discover(), CollectorRegistry(), failpoint)
     process.start()
+    wait_until(lambda: process.ready)
     sys.stdout.write("started\n")
     sys.stdout.flush()
     run_until_stopped(healthy=lambda: process.healthy)

@@ -22,6 +22,7 @@ from cityos.runtime.broker import MqttBroker
 from cityos.runtime.postgres import PostgresServer
 from cityos.storage.database import migrate
 from tests.faults.ledger import LedgerPublisher, register_city
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,7 @@ class IngestChild:
         self.log = self.folder / "ingest.log"
 
     def start(self, **die_at: int) -> None:
+        """Start it, and return when the broker has a session for it, which it keeps."""
         path = self.folder / "config.json"
         path.write_text(json.dumps({**self.config, "die_at": die_at}))
         with self.log.open("a") as log:
@@ -118,7 +120,6 @@ def test_killed_at_random_times_while_20_000_messages_come(
     register_city(database_url)
     child = make_child(database_url)
     child.start()
-    time.sleep(0.5)  # the subscription is made once; from then on the session is kept
     sending = threading.Thread(target=publisher.publish, args=(20_000,))
     sending.start()
     moments = random.Random(20261122)
@@ -149,7 +150,6 @@ def test_killed_between_two_steps(
     register_city(database_url)
     child = make_child(database_url)
     child.start(**{place: 3})
-    time.sleep(0.5)
     publisher.rate = 300
     sending = threading.Thread(target=publisher.publish, args=(2000,))
     sending.start()
@@ -170,7 +170,6 @@ def test_killed_between_the_halves_of_a_batch_that_the_store_refuses(
     register_city(database_url)
     child = make_child(database_url)
     child.start()
-    time.sleep(1.0)
     child.kill()
     with psycopg.connect(database_url) as connection:  # the device is known, its thing is not
         connection.execute("ALTER TABLE device DROP CONSTRAINT device_tenant_id_entity_id_fkey")
@@ -214,7 +213,6 @@ def test_the_database_is_away_for_a_minute(
     server = city_server(start_own_postgres)
     child = make_child(server.url)
     child.start()
-    time.sleep(0.5)
     publisher.rate = 200
     sending = threading.Thread(target=publisher.publish, args=(14_000,))
     sending.start()
@@ -247,10 +245,9 @@ def test_a_store_too_slow_for_a_whole_batch_is_given_it_in_parts(
     child = make_child(database_url)
     child.config["statement_timeout_s"] = 0.5  # for 125 of them
     child.start()
-    time.sleep(0.5)
     publisher.publish(500)
     assert publisher.wait_until_stored(database_url, 30) == []
-    wait_for(lambda: "store is back" in child.log.read_text())
+    wait_until(lambda: "store is back" in child.log.read_text())
     with psycopg.connect(database_url) as connection:
         kept = connection.execute("SELECT count(*), count(DISTINCT payload) FROM raw_message")
         assert kept.fetchone() == (500, 500)
@@ -265,11 +262,10 @@ def test_a_full_spool_leaves_the_messages_to_the_broker_and_takes_them_once(
     child = make_child(server.url)
     child.config["spool_max_bytes"] = 200_000
     child.start()
-    time.sleep(0.5)
     home, port = server.home, server.port
     server.kill()
     publisher.publish(4000)
-    wait_for(lambda: "the broker holds the messages" in child.log.read_text())
+    wait_until(lambda: "the broker holds the messages" in child.log.read_text())
     assert (child.folder / "spool" / "ingest.db").stat().st_size < 1_000_000
     server = start_own_postgres(home, port=port)
     assert publisher.wait_until_stored(server.url, 30) == []
@@ -295,11 +291,4 @@ def assert_kept_once(child: IngestChild, database_url: str, sent: int) -> None:
     end = time.monotonic() + 15
     while (found := kept()) != (once := (child.spooled(), child.spooled(), sent)):
         assert time.monotonic() < end, f"raw messages, ids, payloads: {found}, not {once}"
-        time.sleep(0.05)
-
-
-def wait_for(happened: Callable[[], bool], timeout_s: float = 15) -> None:
-    end = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from cityos.runtime.broker import MqttBroker
 from cityos.storage import queries
 from tests.faults.ledger import register_city
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 
@@ -41,7 +40,6 @@ def test_a_deadline_that_passes_after_the_commit_stores_nothing_twice(
         statement_timeout_s=0.5,
     )
     with ingest, connected(mqtt_broker) as vendor:
-        time.sleep(SUBSCRIBED_S)
         town = IngestTown(database_url, vendor)
         town.publish("g0", reading(1.5, 0))
         assert town.wait_for("SELECT value FROM observation", 1) == [(1.5,)]

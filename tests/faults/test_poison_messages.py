@@ -19,7 +19,7 @@ from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from tests.faults.ledger import register_city
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 
@@ -93,7 +93,6 @@ def harness(
             (message.topic, json.loads(message.payload))
         )
         vendor.subscribe("cityos/v1/t/acme/+/errors", qos=1)
-        time.sleep(SUBSCRIBED_S)
         yield Harness(database_url, vendor, process, heard)
 
 

@@ -21,7 +21,7 @@ from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from tests.faults.ledger import entity_of, register_city
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 _LEARNS_S = 1.3
@@ -75,7 +75,6 @@ def town(
         tmp_path, broker=mqtt_broker, redis_url=redis_url, database_url=database_url
     )
     with ingest, connected(mqtt_broker) as vendor:
-        time.sleep(SUBSCRIBED_S)
         yield Town(database_url, vendor)
 
 

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +31,7 @@ from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from cityos.testing import builders as b
+from tests.waiting import wait_until
 
 CASES = Path(__file__).parents[2] / "adapters/jma_xml/cases"
 LISTING = CASES / "listing/input.xml"
@@ -155,7 +155,7 @@ def test_what_the_process_fetches_before_ingest_has_ever_listened_reaches_it(
         BatchClient("first-time"), BrokerAddress.of(broker.url_for(mqtt_access.INGEST.name))
     )
     try:
-        wait_for(said)
+        wait_until(said)
         arrived: list[bytes] = []
 
         def hear() -> bool:
@@ -164,7 +164,7 @@ def test_what_the_process_fetches_before_ingest_has_ever_listened_reaches_it(
             arrived.extend(payload for arrival in came for _, payload in arrival.messages)
             return len(said()) > 1
 
-        wait_for(hear)
+        wait_until(hear)
         assert arrived == [TELEGRAM]
         assert Agency.asked[1:] == ["/data/20260904030100_0_VXWW50_220000.xml"], "fetched once"
         assert said() == [
@@ -189,10 +189,3 @@ def says_that_nobody_listens(broker: MqttBroker) -> bool:
         return False
     finally:
         publisher.close()
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)

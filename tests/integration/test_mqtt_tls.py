@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cityos.ingest.listener import BrokerAddress, Listener
 from cityos.ingest.mqtt_clients import BatchClient, SessionClient, StockClient
 from cityos.messaging.mqtt import MqttPublisher
 from cityos.runtime import ports, programs
+from tests.waiting import wait_until
 
 MESSAGES = 150
 PAYLOAD_BYTES = 9000
@@ -56,7 +56,7 @@ def tls_broker(
     )
     broker = subprocess.Popen([mosquitto.path, "-c", settings], stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: _listens(port))
+        wait_until(lambda: _listens(port))
         yield TlsBroker(f"mqtts://127.0.0.1:{port}", certificate)
     finally:
         broker.terminate()
@@ -74,7 +74,7 @@ def test_every_message_arrives_once(
         BrokerAddress.of(tls_broker.url),
         on_state=lambda up, _why: hears.append(up),
     )
-    wait_for(lambda: not listener.wait(0.05) and hears == [True])
+    wait_until(lambda: not listener.wait(0.05) and hears == [True])
     publisher = MqttPublisher(tls_broker.url, client_id="over-tls-vendor")
     sent = [b"%d" % number * (PAYLOAD_BYTES // 3) for number in range(100, 100 + MESSAGES)]
     for payload in sent[: MESSAGES // 2]:
@@ -89,7 +89,7 @@ def test_every_message_arrives_once(
         came.extend(message for one in arrivals for message in one.messages)
         return len(came) >= MESSAGES
 
-    wait_for(all_came)
+    wait_until(all_came)
     publisher.close()
     listener.stop()
     assert [payload for _, payload in came] == sent
@@ -124,10 +124,3 @@ def test_a_broker_that_nobody_vouches_for_is_not_spoken_to(
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(happened: Callable[[], bool], timeout_s: float = 15) -> None:
-    end = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)

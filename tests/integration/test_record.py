@@ -25,7 +25,7 @@ from cityos.storage.database import Database
 from cityos.storage.raw_messages import PostgresRawMessages
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,7 +86,6 @@ def town(
         ),
         connected(mqtt_broker) as vendor,
     ):
-        time.sleep(SUBSCRIBED_S)
         yield Town(database_url, vendor)
 
 

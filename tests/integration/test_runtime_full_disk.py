@@ -30,6 +30,7 @@ from cityos.runtime.stack import Stack, StackPlan
 from cityos.runtime.supervisor import Part, Supervisor
 from cityos.settings import Settings
 from cityos.storage.database import Database, migrate
+from tests.waiting import wait_until
 
 SLEEP = Part(name="part", argv=["sleep", "60"], says_ready=False)
 FULL = OSError(28, "No space left on device")
@@ -105,13 +106,6 @@ def command(home: Path, *argv: str, name: str = "part") -> Command:
         account=Account("self"),
         log=home / "log" / f"{name}.log",
     )
-
-
-def wait_until(done: Callable[[], bool], within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_news_that_cannot_be_said_is_lost_and_the_part_comes_back_nevertheless(home: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -21,18 +19,12 @@ from cityos.ports import OtherNode
 from cityos.runtime.broker import MqttBroker
 from cityos.testing.builders import NOON
 from tests.faults.ledger import register_city
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
+from tests.waiting import wait_until
 
 READING = json.dumps(
     {"property": "water_level", "value": 1.5, "time": SystemClock().now().isoformat()}
 ).encode()
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_the_second_says_at_once_that_another_is_at_work_and_what_it_costs(
@@ -66,12 +58,12 @@ def test_the_second_says_at_once_that_another_is_at_work_and_what_it_costs(
         vendor = both.enter_context(connected(mqtt_broker))
         town = IngestTown(database_url, vendor)
         start(0)
-        wait_for(lambda: bool(town.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'")))
+        wait_until(lambda: bool(town.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'")))
         assert notices[0] == {}
         with capture_logs() as logs:
             start(1)
-            wait_for(lambda: bool(notices[1]))
-            wait_for(lambda: others(0) == others(1) == 1)
+            wait_until(lambda: bool(notices[1]))
+            wait_until(lambda: others(0) == others(1) == 1)
         (first, _) = town.rows("SELECT spool FROM ingest_node ORDER BY id")
         ((subject, text),) = notices[1].items()
         assert subject == f"node {first[0]}"
@@ -79,7 +71,6 @@ def test_the_second_says_at_once_that_another_is_at_work_and_what_it_costs(
         said = [line for line in logs if line["event"].startswith("another ingest stores")]
         assert str(first[0]) in {line["spool"] for line in said}
 
-        time.sleep(SUBSCRIBED_S)
         town.publish("g1", READING)
         assert len(town.wait_for("SELECT FROM raw_message", 2)) == 2
         assert len(town.rows("SELECT FROM observation")) == 1
@@ -120,7 +111,7 @@ def test_whatever_goes_wrong_with_looking_ingest_goes_on(monkeypatch: pytest.Mon
     )
     with capture_logs() as logs:
         neighbours.start()
-        wait_for(lambda: len(shown) == 2)
+        wait_until(lambda: len(shown) == 2)
         assert neighbours.is_alive
         neighbours.stop()
     assert "who else ingests could not be found out" in {line["event"] for line in logs}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ from cityos.errors import InvalidRequest
 from cityos.ports import FIRST_RECEIPT
 from cityos.runtime.broker import MqttBroker
 from tests.faults.ledger import register_city
-from tests.ingest_town import SUBSCRIBED_S, IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, connected, running_ingest
+from tests.waiting import wait_until
 
 NOW = SystemClock().now().replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
@@ -92,7 +92,6 @@ def start(
             notices=notices,
         )
         with ingest, connected(mqtt_broker) as vendor:
-            time.sleep(SUBSCRIBED_S)
             yield Town(database_url, vendor, clock, notices)
 
     return start
@@ -105,16 +104,9 @@ def replay(*words: str) -> str:
     return result.stdout
 
 
-def wait_for(done: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_what_a_clock_years_behind_refused_is_stored_once_it_is_right(start: Start) -> None:
     with start(TO_2000) as town:
-        wait_for(lambda: "it says 2000-01-01T" in town.notices.get("past", ""))
+        wait_until(lambda: "it says 2000-01-01T" in town.notices.get("past", ""))
         town.say(NOW - 2 * MINUTE, NOW + DAY, NOW - 20 * YEAR)
         town.publish("g1", json.dumps([reading(NOW - MINUTE), reading(None)]).encode())
         assert town.wait_for(REASONS, 4) == [("implausible_time",)] * 4
@@ -122,7 +114,7 @@ def test_what_a_clock_years_behind_refused_is_stored_once_it_is_right(start: Sta
         assert (assumed.year, quality) == (2000, Quality.TIME_ASSUMED)
 
         town.clock.by = timedelta(0)
-        wait_for(lambda: not town.notices["past"])
+        wait_until(lambda: not town.notices["past"])
         assert "without a time of their own stand at a wrong one" in town.notices["set"]
         said = replay()
         assert "handed to the broker: 1 messages, for 1 of the 4 dead letters" in said
@@ -148,12 +140,12 @@ def test_what_a_clock_hours_behind_refused_is_stored_with_a_word_from_a_person(
         town.say(NOW - DAY)  # of a device that is a day ahead, under a clock that is right
         town.wait_for(REASONS, 1)
         town.clock.by = -3 * HOUR
-        wait_for(lambda: "set" in town.notices)
+        wait_until(lambda: "set" in town.notices)
         before = town.notices["set"]
         town.say(NOW - MINUTE, NOW + DAY)
         town.wait_for(REASONS, 3)
         town.clock.by = timedelta(0)
-        wait_for(lambda: town.notices["set"] != before)
+        wait_until(lambda: town.notices["set"] != before)
 
         said = replay()
         assert "handed to the broker: 0 messages" in said
@@ -182,4 +174,4 @@ def test_a_clock_behind_what_the_store_has_is_named_at_the_start(
         town.say(NOW)
         town.wait_for(VALUES, 1)
     with start(-HOUR) as town:
-        wait_for(lambda: "it says " in town.notices.get("past", ""))
+        wait_until(lambda: "it says " in town.notices.get("past", ""))
