@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     )
     partitions_ahead_days: int = Field(7, ge=2, le=90, description="made before they are needed")
 
-    anonymous_quota: Quota = Field("600/minute", description="per client address")
+    anonymous_quota: Quota = Field(
+        "3000/minute", description="per client address, which a shelter or a school shares"
+    )
     key_quota: Quota = Field("6000/minute", description="per key")
     key_pepper: str = Field(
         "",

@@ -19,6 +19,8 @@ The rule of every table that grows:
   ever. They are small: a row a series, a topic, a spool. They grow with the city and with the
   number of named exercises, not with the messages.
 
+Ages are counted by ``retention_clock``: a clock that jumps ahead makes nothing old at once.
+
 Each step stands alone and is a transaction, or several, under a short lock timeout, so that it
 never makes ingest wait; one that fails is logged and tried again in the next round, and the
 others go on. On TimescaleDB the same functions exist; those that make partitions do nothing
@@ -41,7 +43,7 @@ from psycopg.rows import TupleRow
 
 from cityos.errors import Unavailable
 from cityos.ports import FIRST_RECEIPT, Clock
-from cityos.storage import expiry
+from cityos.storage import expiry, retention_clock
 from cityos.storage.database import Database
 from cityos.storage.queries import Query
 
@@ -55,6 +57,9 @@ _KEEP_REFUSED: Final = timedelta(days=90)
 _KEEP_EXERCISES: Final = timedelta(days=30)
 _KEEP_DELIVERED: Final = timedelta(days=400)
 """Deliveries of alerts are looked at in the review of a season, a year later."""
+
+_UNNOTICED: Final = timedelta(days=1)
+"""A city that was switched off over a day catches up in an hour, without a word."""
 
 _LOCK: Final = 0x0C17_7906
 _TRY_LOCK: Final[Query] = "SELECT pg_try_advisory_xact_lock(%s)"
@@ -91,6 +96,8 @@ class Maintenance:
         self._database = database
         self._clock = clock
         self._retention = retention
+        self._counted_to_s = clock.monotonic_s()
+        self._is_ahead = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -114,12 +121,42 @@ class Maintenance:
         A step that the store refuses or does not answer is logged by its name, and the others go
         on: nothing is raised for it.
         """
-        now, keep = self._clock.now(), self._retention
-        ahead = [now + timedelta(days=day) for day in range(keep.partitions_ahead_days + 1)]
-        raw_before = now - timedelta(days=keep.raw_message_days)
+        now = self._clock.now()
+        days = range(self._retention.partitions_ahead_days + 1)
+        ahead = [now + timedelta(days=day) for day in days]
         self._call("room for raw messages", "SELECT make_room_for_raw_messages(%s)", ahead)
         self._call("room for observations", "SELECT make_room_for_observations(%s)", ahead)
         rolled = self._roll_up()
+        passed = self._passed(now)
+        if passed is not None:
+            self._remove_what_is_old(passed)
+        return rolled
+
+    def _passed(self, now: datetime) -> datetime | None:
+        """The time that ages are counted to; None when the store does not say."""
+        started_s = self._clock.monotonic_s()
+        elapsed = timedelta(seconds=started_s - self._counted_to_s)
+        passed = self._step(
+            "time that has passed",
+            lambda connection: retention_clock.passed(connection, now, elapsed),
+        )
+        if passed is None:
+            return None
+        self._counted_to_s = started_s
+        is_ahead = now - passed > _UNNOTICED
+        if is_ahead and not self._is_ahead:
+            _log.warning(
+                "the clock is ahead of the time that has passed here: it was set, or the city was"
+                " down; what is old is deleted by a day more an hour until it has caught up",
+                clock=now.isoformat(),
+                counted_to=passed.isoformat(),
+            )
+        self._is_ahead = is_ahead
+        return passed
+
+    def _remove_what_is_old(self, now: datetime) -> None:
+        keep = self._retention
+        raw_before = now - timedelta(days=keep.raw_message_days)
         self._call("old raw messages", "SELECT drop_raw_messages_before(%s)", raw_before)
         if keep.observation_days:
             before = now - timedelta(days=keep.observation_days)
@@ -129,7 +166,6 @@ class Maintenance:
         self._clean_up("failed events", expiry.FAILED_EVENTS, now - _KEEP_REFUSED)
         self._clean_up("old deliveries", expiry.DELIVERIES, now - _KEEP_DELIVERED)
         self._clean_up_exercises(now - _KEEP_EXERCISES)
-        return rolled
 
     def _roll_up(self) -> int:
         settled = self._clock.now() - _SETTLED

@@ -18,11 +18,12 @@ class Noon:
     """Noon; ``step_s`` pass with every look at the clock."""
 
     def __init__(self) -> None:
+        self.time = NOW
         self.step_s = 0.0
         self.elapsed_s = 0.0
 
     def now(self) -> datetime:
-        return NOW
+        return self.time
 
     def monotonic_s(self) -> float:
         self.elapsed_s += self.step_s
@@ -119,6 +120,60 @@ def test_what_a_clock_without_its_time_has_stamped_waits_until_it_is_replayed(
         maintenance.round()
         rows = connection.execute("SELECT raw_id FROM dead_letter ORDER BY 1").fetchall()
         assert rows == [(2,), (3,)]
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_old_at_once(
+    maintenance: Maintenance, database_url: str, clock: Noon
+) -> None:
+    def kept() -> list[int]:
+        rows = connection.execute("SELECT raw_id FROM dead_letter ORDER BY 1")
+        return [row[0] for row in rows]
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, 3)
+        for number, days in ((1, 89), (2, 87), (3, 1)):
+            connection.execute(
+                "UPDATE dead_letter SET received_at = %s WHERE raw_id = %s",
+                (NOW - timedelta(days=days, hours=12), number),
+            )
+        maintenance.round()
+        clock.time = NOW + timedelta(days=365)
+        with capture_logs() as logs:
+            maintenance.round()
+            maintenance.round()
+        (said,) = [log["event"] for log in logs if "clock" in log["event"]]
+        assert said.startswith("the clock is ahead of the time that has passed here")
+        assert kept() == [1, 2, 3]
+        clock.elapsed_s += 3600  # for a day
+        maintenance.round()
+        assert kept() == [2, 3]
+        # it is set right, and what was believed of it meanwhile is gone with it
+        clock.time = NOW + timedelta(hours=1)
+        clock.elapsed_s += 3600
+        maintenance.round()
+        clock.time = NOW + timedelta(days=365)
+        clock.elapsed_s += 3600
+        maintenance.round()
+        assert kept() == [2, 3]
+        clock.elapsed_s += 3 * 3600
+        maintenance.round()
+        assert kept() == [3]
+
+
+def test_a_clock_that_had_lost_its_time_is_followed_back_as_slowly(
+    maintenance: Maintenance, database_url: str, clock: Noon
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        put_dead_letters(connection, 1)
+        connection.execute("UPDATE dead_letter SET received_at = %s", (NOW,))
+        maintenance.round()
+        clock.time = datetime(2000, 1, 1, tzinfo=UTC)
+        clock.elapsed_s += 3600
+        maintenance.round()
+        clock.time = NOW + timedelta(days=91)
+        clock.elapsed_s += 3600 * 92
+        maintenance.round()
+        assert connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
 
 
 def test_two_at_the_same_time_do_not_disturb_each_other(
@@ -228,7 +283,9 @@ def test_a_store_that_is_away_fails_every_step_and_raises_nothing(database_url: 
     with capture_logs() as logs:
         assert Maintenance(database, Noon(), Retention()).round() == 0
     database.close()
-    assert "ended exercises" in [line.get("step") for line in logs]
+    steps = [line.get("step") for line in logs]
+    assert "hours to roll up" in steps
+    assert steps[-1] == "time that has passed"  # without it nothing is old
 
 
 def test_an_hour_that_fails_does_not_hold_up_the_next(
