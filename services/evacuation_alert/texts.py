@@ -98,7 +98,10 @@ def reason(sentences: Sequence[Name], meaning: Name, rest: Name) -> Name:
 
 
 def meaning(before: AlertLevel, after: AlertLevel, hazard: Hazard) -> Name:
-    """What the step is. ``before`` NONE: nothing was proposed yet."""
+    """What the step is. ``before`` NONE: nothing was proposed yet.
+
+    Says nothing of orders: ``before`` was proposed, and perhaps never issued.
+    """
     if after is AlertLevel.NONE:
         return both(
             "The criteria for {before} are no longer met: stand down.",
@@ -108,7 +111,7 @@ def meaning(before: AlertLevel, after: AlertLevel, hazard: Hazard) -> Name:
     if after < before:
         return both(
             "The criteria for {before} are no longer met; those for {after} still are.",
-            "{before}の基準に該当しなくなり、{after}への引き下げの目安にあたる。",
+            "{before}の基準には該当しなくなったが、{after}の目安には引き続きあたる。",
             before=grade(before, hazard),
             after=order(after, hazard),
         )

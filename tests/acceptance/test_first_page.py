@@ -400,6 +400,7 @@ def test_an_exercise_can_not_be_taken_for_real(town: Town, visit: Visit) -> None
     card = official.locator(".proposal.is-exercise")
     # and of several exercises it says which
     expect(card).to_contain_text("Exercise · september", timeout=15_000)
+    expect(card.locator(".present")).to_have_count(0)
     # what happens in an exercise is not what the river does
     expect(row(official, "Drill Bridge").locator(".row-value")).to_have_text("0.40 m")
 
@@ -426,6 +427,14 @@ def test_an_exercise_can_not_be_taken_for_real(town: Town, visit: Visit) -> None
     picture(official, "exercise-en")
 
 
+def the_card_follows_its_gauge(present: Locator, town: Town) -> None:
+    expect(present).to_have_text(re.compile(r"^Upper Bridge now: 2\.58 m \(\d\d:\d\d\)"))
+    expect(present).not_to_contain_text("below")
+    town.measure("upper", 2.41)
+    expect(present).to_contain_text("now: 2.41 m")
+    expect(present).to_contain_text("below the threshold again")
+
+
 def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) -> None:
     citizen, official = visit("ja"), visit()
     key = {"Authorization": f"Bearer {town.key}"}
@@ -433,6 +442,8 @@ def test_an_official_ends_an_order_that_no_rule_lifts(town: Town, visit: Visit) 
     town.measure("upper", 2.58)
     card = official.locator(".proposal", has_text="North district")
     expect(card).to_contain_text("Evacuation order", timeout=15_000)
+    the_card_follows_its_gauge(card.locator(".present"), town)
+    picture(official, "proposal-present-en")
     (waiting,) = town.city.items("/v1/proposals?state=pending&status=Actual", headers=key)
     town.city.post(f"/v1/proposals/{waiting['id']}/approve", headers=key)
     seen = citizen.locator("#actual-alerts .alert", has_text="北地区")

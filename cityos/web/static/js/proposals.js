@@ -9,6 +9,7 @@ import { nameLanguage, nameOf, number, onLanguage, t, time } from "./language.js
 import { levelMark, markState } from "./level-mark.js";
 import { isExercise, session, signedIn } from "./official-session.js";
 import { hazardAndArea, occasionName, orderName } from "./order-words.js";
+import { forgetPresent, present, startPresent } from "./present.js";
 import { forDisplay } from "./units.js";
 
 const evidenceOpen = new Map(); // what the official has opened or closed, by proposal
@@ -19,6 +20,8 @@ export function startProposals() {
   on("session", render);
   on("proposals", render);
   on("alerts", render);
+  on("entities", render);
+  startPresent();
   onLanguage(render);
 }
 
@@ -32,9 +35,11 @@ function render() {
     session.decided,
     session.failed,
     city.exercise,
+    city.loaded, // evidence names the gauges that the page knows
   ]);
   if (fingerprint === shownBefore) return;
   shownBefore = fingerprint;
+  forgetPresent();
   if (!signedIn()) {
     known = new Set();
     block.replaceChildren();
@@ -96,6 +101,7 @@ function card(proposal) {
       ),
     ),
     h("p", { lang: nameLanguage(assessment.reason) }, nameOf(assessment.reason)),
+    present(proposal),
     evidence(proposal),
     h(
       "p",

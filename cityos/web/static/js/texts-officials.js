@@ -49,6 +49,8 @@ export const OFFICIALS_TEXTS = {
   "decisions.evidence": ["Evidence", "根拠"],
   "decisions.measured": ["measured", "観測値"],
   "decisions.threshold": ["threshold", "基準値"],
+  "present.value": ["{name} now: {value} ({time})", "{name} 現在 {value}（{time}）"],
+  "present.below": ["below the threshold again", "現在は基準値未満"],
   "decisions.alone": ["alone calls for level {level}", "単独ではレベル{level}相当"],
   "decisions.rule": ["Rules {version}", "判定ルール {version}"],
   "decisions.approve": ["Approve…", "承認に進む"],
