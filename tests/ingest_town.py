@@ -11,6 +11,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import psycopg
+import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client import CollectorRegistry
 
@@ -41,6 +42,17 @@ class IngestTown:
         while len(rows := self.rows(query)) < count and time.monotonic() < end:
             time.sleep(0.05)
         return rows
+
+
+def at_the_console(
+    patch: pytest.MonkeyPatch, folder: Path, *, database_url: str, mqtt_url: str
+) -> None:
+    """What the commands find: the installation in ``folder``, tenant ``t`` and its servers."""
+    patch.chdir(folder)
+    patch.setenv("CITYOS_HOME", str(folder))
+    patch.setenv("CITYOS_TENANT", "t")
+    patch.setenv("CITYOS_DATABASE_URL", database_url)
+    patch.setenv("CITYOS_MQTT_URL", mqtt_url)
 
 
 @contextmanager

@@ -200,6 +200,7 @@ def for_some_rounds(source: Source, path: str = "/feed.xml", rounds: int = 4) ->
 def test_away_at_the_start_comes_goes_comes_back_one_line_each(source: Source) -> None:
     source.list_telegrams(1, 2)
     with polling(source) as running:
+        wait_until(lambda: running.lines("the source cannot be reached"))
         time.sleep(0.4)
         assert [line["source"] for line in running.lines("the source cannot be reached")] == [
             "jma_xml"
@@ -287,7 +288,7 @@ def test_one_telegram_that_cannot_be_had_holds_up_no_new_one(source: Source) -> 
     with polling(source, longest_pause_s=30, retry_s=1) as running:
         wait_until(lambda: running.lines("cannot be reached"))
         source.list_telegrams(1, 2)
-        wait_until(lambda: running.broker.got, timeout_s=1)
+        wait_until(lambda: running.broker.got, timeout_s=15)
 
 
 def test_a_telegram_that_is_gone_is_given_up(source: Source) -> None:
@@ -343,19 +344,19 @@ def test_a_dawdling_server_is_cut_off_at_the_deadline(source: Source) -> None:
 
 def test_a_dawdling_source_delays_no_other(source: Source) -> None:
     source.list_telegrams(1, path="/slow.xml")
-    source.pages["/slow.xml"].drip_s = 0.02
+    source.pages["/slow.xml"].drip_s = 0.05
     source.list_telegrams(2)
     source.come()
     broker = Broker()
     common = {"feed": JmaXml(), "every_s": 0.05, "topic": TOPIC, "device": "jma_xml"}
-    slow = FeedSource(id="slow", urls=(f"{source.base}/slow.xml",), deadline_s=3, **common)
+    slow = FeedSource(id="slow", urls=(f"{source.base}/slow.xml",), deadline_s=60, **common)
     quick = FeedSource(id="quick", urls=(f"{source.base}/feed.xml",), **common)
     poller = FeedPoller([slow, quick], broker, SystemClock())
     poller.start()
-    wait_until(lambda: broker.got, timeout_s=1.5)
+    wait_until(lambda: broker.got, timeout_s=15)
     start = time.monotonic()
     poller.stop()
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

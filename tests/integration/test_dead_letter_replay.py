@@ -21,7 +21,7 @@ from cityos.runtime.broker import MqttBroker
 from cityos.storage.database import Database
 from cityos.storage.registry import PostgresRegistry
 from tests.faults.ledger import entity_of, register_city
-from tests.ingest_town import IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, at_the_console, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 _LEARNS_S = 1.3
@@ -58,11 +58,8 @@ def _settings(
     monkeypatch: pytest.MonkeyPatch,
     _logs_as_before: None,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CITYOS_HOME", str(tmp_path))
-    monkeypatch.setenv("CITYOS_TENANT", "t")
-    monkeypatch.setenv("CITYOS_DATABASE_URL", database_url)
-    monkeypatch.setenv("CITYOS_MQTT_URL", mqtt_broker.url_for("replay"))
+    mqtt_url = mqtt_broker.url_for("replay")
+    at_the_console(monkeypatch, tmp_path, database_url=database_url, mqtt_url=mqtt_url)
     columns(monkeypatch, 200)
 
 

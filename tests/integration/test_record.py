@@ -25,7 +25,7 @@ from cityos.storage.database import Database
 from cityos.storage.raw_messages import PostgresRawMessages
 from cityos.storage.registry import PostgresRegistry
 from cityos.storage.writer import PostgresObservationWriter
-from tests.ingest_town import IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, at_the_console, connected, running_ingest
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - a device's own clock
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -74,11 +74,8 @@ def town(
     monkeypatch: pytest.MonkeyPatch,
     _logs_as_before: None,
 ) -> Iterator[Town]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CITYOS_HOME", str(tmp_path))
-    monkeypatch.setenv("CITYOS_TENANT", "t")
-    monkeypatch.setenv("CITYOS_DATABASE_URL", database_url)
-    monkeypatch.setenv("CITYOS_MQTT_URL", mqtt_broker.url_for("rehearsal"))
+    mqtt_url = mqtt_broker.url_for("rehearsal")
+    at_the_console(monkeypatch, tmp_path, database_url=database_url, mqtt_url=mqtt_url)
     register(database_url)
     with (
         running_ingest(

@@ -22,7 +22,7 @@ from cityos.errors import InvalidRequest
 from cityos.ports import FIRST_RECEIPT
 from cityos.runtime.broker import MqttBroker
 from tests.faults.ledger import register_city
-from tests.ingest_town import IngestTown, connected, running_ingest
+from tests.ingest_town import IngestTown, at_the_console, connected, running_ingest
 from tests.waiting import wait_until
 
 NOW = SystemClock().now().replace(microsecond=0)
@@ -72,11 +72,8 @@ def start(
     monkeypatch: pytest.MonkeyPatch,
     _logs_as_before: None,
 ) -> Start:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CITYOS_HOME", str(tmp_path))
-    monkeypatch.setenv("CITYOS_TENANT", "t")
-    monkeypatch.setenv("CITYOS_DATABASE_URL", database_url)
-    monkeypatch.setenv("CITYOS_MQTT_URL", mqtt_broker.url_for("replay"))
+    mqtt_url = mqtt_broker.url_for("replay")
+    at_the_console(monkeypatch, tmp_path, database_url=database_url, mqtt_url=mqtt_url)
     monkeypatch.setattr(console, "_width", 300)
     register_city(database_url)
 
