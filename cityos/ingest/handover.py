@@ -48,11 +48,6 @@ class Handover:
         with self._changed:
             return self._changed.wait_for(self._has_room, timeout_s)
 
-    def wait_until_empty(self, timeout_s: float) -> bool:
-        """Return whether nothing waits to be stored, waiting for that if need be."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting, timeout_s)
-
     def _has_room(self) -> bool:
         messages, size_bytes = self._most
         return self._messages < messages and self._size_bytes < size_bytes

@@ -40,8 +40,6 @@ from cityos.ingest.spool import Spool, SpooledBatch
 from cityos.ports import RAW_ID, Clock, IngestBatch, LiveBus, ObservationWriter, StoreOutcome
 
 _PORTION_MESSAGES: Final = 2000
-_WORTHWHILE_MESSAGES: Final = 500
-_GLANCE_S: Final = 0.01
 _BATCH_MESSAGES: Final = 10_000
 _BATCH_BYTES: Final = 32 * 1024 * 1024
 _SMALL_MESSAGES: Final = 200
@@ -195,20 +193,9 @@ class Ingest:
         while not self._stopping.is_set():
             if not self._handover.wait_for_room(_IDLE_S):
                 continue
-            self._gather()
             taken = self._spool.take(at_most=_PORTION_MESSAGES, timeout_s=_IDLE_S)
             if taken:
                 self._handover.put(self._prepared(taken, node))
-
-    def _gather(self) -> None:
-        """While something waits to be stored, let a portion's worth come together.
-
-        What is prepared now would only wait there too, and every portion costs the storing thread
-        its turn at the interpreter.
-        """
-        while self._spool.untaken < _WORTHWHILE_MESSAGES and not self._stopping.is_set():
-            if self._handover.wait_until_empty(_GLANCE_S):
-                return
 
     def _first_contact(self) -> int:
         """Wait for the store; learn our number there, and what is stored already."""
