@@ -63,19 +63,22 @@ def measure_latency(made: Stage, rate: float, rounds: int) -> dict[str, float]:
 def measure_reads(made: Stage, history: int, seconds: float, rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     small = max(history // 50, 1000)
+    cities: dict[str, int] = {}
     for rows in (small, history):
         url = made.new_city()
         reads.fill(url, rows)
-        http = reads.serve(made, url)
-        for name, path in (("latest", reads.LATEST), ("last_100", reads.LAST_100)):
-            result = reads.compare(made, http, path, seconds=seconds, rounds=rounds)
+        cities[reads.serve(made, url)] = rows
+    for name, path in (("latest", reads.LATEST), ("last_100", reads.LAST_100)):
+        results = reads.compare(made, list(cities), path, seconds=seconds, rounds=rounds)
+        for rows, result in zip(cities.values(), results, strict=True):
             found[f"{name}_at_{rows}_rows"] = {
                 "ratio": result.ratio,
                 "requests_per_s": result.ours,
                 "trivial_requests_per_s": result.trivial,
             }
-        found[f"from_the_store_at_{rows}_rows_ms"] = reads.from_the_store_ms(http, rows)
-        made.end()
+    for rows, taken in zip(cities.values(), reads.from_the_store_ms(cities), strict=True):
+        found[f"from_the_store_at_{rows}_rows_ms"] = taken
+    made.end()
     large, little = f"at_{history}_rows", f"at_{small}_rows"
     return {
         "read_ratio_latest": found[f"latest_{large}"]["ratio"],

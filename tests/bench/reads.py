@@ -6,8 +6,10 @@ import select
 import socket
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -76,9 +78,10 @@ def fill(database_url: str, rows: int) -> None:
 
 
 def serve(stage: Stage, database_url: str) -> str:
-    """Start the API on this database; return its URL when it is ready."""
-    stage.cityos("api", database_url=database_url)
-    url = f"http://127.0.0.1:{stage.http_port}"
+    """Start an API on this database; return its URL when it is ready."""
+    port = free_port()
+    stage.cityos("api", database_url=database_url, CITYOS_HTTP_PORT=str(port))
+    url = f"http://127.0.0.1:{port}"
     wait_for(f"{url}/v1/ready")
     return url
 
@@ -94,34 +97,44 @@ def wait_for(url: str) -> None:
     raise AssertionError(f"{url} does not answer")
 
 
-def compare(stage: Stage, url: str, path: str, *, seconds: float, rounds: int) -> ReadResult:
-    """Alternate between our answer and the trivial one; medians of the rounds."""
-    body = httpx2.get(url + path).raise_for_status().content
+def compare(
+    stage: Stage, urls: Sequence[str], path: str, *, seconds: float, rounds: int
+) -> list[ReadResult]:
+    """Take turns between the trivial answer and that of each API; medians of the rounds."""
+    body = httpx2.get(urls[0] + path).raise_for_status().content
     file, script, port = stage.home / "body", stage.home / "trivial.py", free_port()
     file.write_bytes(body)
     script.write_text(TRIVIAL)
     child = stage.python(str(script), str(port), str(file))
     wait_for(f"http://127.0.0.1:{port}/same")
-    ours, trivial = [], []
+    trivial: list[float] = []
+    ours: list[list[float]] = [[] for _ in urls]
     for _ in range(rounds):
         trivial.append(requests_per_second(port, "/same", seconds))
-        ours.append(requests_per_second(stage.http_port, path, seconds))
+        for url, found in zip(urls, ours, strict=True):
+            found.append(requests_per_second(urlsplit(url).port or 80, path, seconds))
     stage.end(child)
-    middle = rounds // 2
-    return ReadResult(sorted(ours)[middle], sorted(trivial)[middle])
+    same = statistics.median(trivial)
+    return [ReadResult(statistics.median(found), same) for found in ours]
 
 
-def from_the_store_ms(url: str, rows: int) -> float:
-    """Median time of 100 values before a moment not asked for yet, all over the history."""
-    taken = []
-    with httpx2.Client(base_url=url) as client:
+def from_the_store_ms(cities: Mapping[str, int]) -> list[float]:
+    """Median times of 100 values before a moment not asked for yet, all over the history.
+
+    ``cities``: how many rows the series has, by the API's URL. They are asked in turn.
+    """
+    taken: list[list[float]] = [[] for _ in cities]
+    with httpx2.Client() as client:
         for number in range(_MOMENTS):
-            until = NEWEST - timedelta(seconds=rows * (number + 0.5) / _MOMENTS)
-            started = time.perf_counter()
-            found = client.get(LAST_100, params={"limit": 100, "until": until.isoformat()})
-            taken.append(time.perf_counter() - started)
-            assert found.raise_for_status().json()["items"], f"nothing before {until}"
-    return statistics.median(taken) * 1000
+            for (url, rows), found in zip(cities.items(), taken, strict=True):
+                until = NEWEST - timedelta(seconds=rows * (number + 0.5) / _MOMENTS)
+                started = time.perf_counter()
+                answer = client.get(
+                    url + LAST_100, params={"limit": 100, "until": until.isoformat()}
+                )
+                found.append(time.perf_counter() - started)
+                assert answer.raise_for_status().json()["items"], f"nothing before {until}"
+    return [statistics.median(found) * 1000 for found in taken]
 
 
 def requests_per_second(port: int, path: str, seconds: float) -> float:
