@@ -112,16 +112,21 @@ class Listener:
                 return client.take()
 
     def leave(self, why: str) -> None:
-        """Break the connection off: what is not acknowledged comes again with the next one."""
+        """End the connection: what is not acknowledged comes again with the next one."""
         self._say(False, why)  # noqa: FBT003
         self._client.leave()
+
+    def _give_up(self, why: str) -> None:
+        """Nothing was acknowledged yet, and in a callback of paho nothing may be sent."""
+        self._say(False, why)  # noqa: FBT003
+        self._client.drop()
 
     def _pump(self, timeout_s: float) -> None:
         if self._client.pump(timeout_s) != MQTT_ERR_SUCCESS:
             self._client.drop()
         now_s = time.monotonic()
         if now_s >= self._answer_due_s:
-            self.leave("it does not answer")
+            self._give_up("it does not answer")
         if now_s >= self._settled_at_s:
             self._attempts = 0
 
@@ -145,7 +150,10 @@ class Listener:
         return True
 
     def stop(self) -> None:
-        """Leave the broker, which is no loss to tell of; the session and its queue stay there."""
+        """Leave the broker, which is no loss to tell of; the session and its queue stay there.
+
+        Without a DISCONNECT: paho closes over what is unread when it has sent one.
+        """
         self._client.on_disconnect = None
         self._client.leave()
 
@@ -182,7 +190,7 @@ class Listener:
         refused = [str(reason) for reason in reasons if reason.value != 1]
         if refused:
             # MQTT 5, 3.9.3: also less than we asked for is no subscription of ours
-            self.leave(f"it does not let us subscribe: {refused[0]}")
+            self._give_up(f"it does not let us subscribe: {refused[0]}")
             return
         self._settled_at_s = time.monotonic() + _SETTLED_S
         self._say(True, "")  # noqa: FBT003

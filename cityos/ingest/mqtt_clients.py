@@ -86,7 +86,7 @@ class SessionClient(Client):
         what they were for would come again.
         """
         if isinstance(self._sock, socket.socket):
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # ValueError: another thread has closed it
                 self._say_the_rest(self._sock, time.monotonic() + _LEAVING_S)
         self.drop()
 
@@ -95,7 +95,7 @@ class SessionClient(Client):
             self.loop_write()
         sock.shutdown(socket.SHUT_WR)
         while _ready([sock], [], end_s) and sock.recv(_READ_BYTES):
-            pass  # not acknowledged: it comes again
+            pass  # it comes again, but what was sent without a promise (QoS 0)
 
     def drop(self) -> None:
         """Close the connection if it is not closed yet."""
@@ -235,8 +235,9 @@ def session_client(client_id: str) -> SessionClient:
 
 
 def _ready(reading: list[socket.socket], writing: list[socket.socket], end_s: float) -> bool:
-    """Wait for one of them until a time of the monotonic clock."""
-    return any(select.select(reading, writing, [], max(0.0, end_s - time.monotonic())))
+    """Wait for one of them until a time of the monotonic clock; False once that is over."""
+    left_s = end_s - time.monotonic()
+    return left_s > 0 and any(select.select(reading, writing, [], left_s))
 
 
 def _read(sock: SocketLike) -> bytes:
