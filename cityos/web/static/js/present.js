@@ -1,11 +1,12 @@
 // What the gauges of a waiting proposal say now: a rule lets go of a level only when the water has
 // stayed low, and who decides must not have to look for the present elsewhere.
 
-import { entity, on, reading } from "./city.js";
+import { city, entity, on, reading } from "./city.js";
 import { h, setText } from "./dom.js";
 import { trendOf, trendText } from "./gauge-list.js";
 import { isStale } from "./gauge-state.js";
-import { ago, nameOf, number, t, time } from "./language.js";
+import { ago, nameLanguage, nameOf, number, t, time } from "./language.js";
+import { MAIN_PROPERTY } from "./levels.js";
 import { isExercise } from "./official-session.js";
 import { PRACTICE_RUN } from "./order-words.js";
 import { settings } from "./settings.js";
@@ -31,7 +32,7 @@ export function present(proposal) {
     .filter((input) => typeof input.value === "number" && entity(input.source))
     .filter((input) => input.level > 0 || level === 0) // what calls for it, or no longer does
     .slice(0, MOST)
-    .map((input) => ({ input, element: h("li", {}) }));
+    .map((input) => line(input));
   if (own.length === 0) return null;
   lines.push(...own);
   for (const line of own) write(line);
@@ -47,24 +48,40 @@ function update() {
   for (const line of lines) write(line);
 }
 
-function write({ input, element }) {
+function line(input) {
+  const [name, text] = [h("span"), h("span")];
+  return { input, name, text, element: h("li", {}, name, " ", text) };
+}
+
+function write({ input, name, text, element }) {
   const thing = entity(input.source);
   const own = thing && reading(thing.id, input.observed_property);
   element.hidden = typeof own?.value !== "number";
   if (element.hidden) return;
+  name.lang = nameLanguage(thing.name);
+  setText(name, nameOf(thing.name));
   const stale = isStale(thing, own);
   const shown = forDisplay(own.value, own.unit);
-  const value = t("present.value", {
-    name: nameOf(thing.name),
+  const value = t(stale ? "present.stale" : "present.value", {
     value: `${number(shown.value, shown.decimals)} ${shown.unit}`,
     time: time(own.at),
   });
   const course = stale ? [t("state.stale.ago", { ago: ago(own.at) })] : courseOf(thing, input, own);
-  setText(element, [value, ...course].join(" · "));
+  setText(text, [quantity(thing, input), value, ...course].filter(Boolean).join(" · "));
+}
+
+/** What is measured, where a gauge measures several such things: the rain of an hour, of a day. */
+function quantity(thing, { observed_property: property }) {
+  if (property === MAIN_PROPERTY[thing.type]) return "";
+  return nameOf(city.properties.get(property)?.label) || property;
 }
 
 function courseOf(thing, input, own) {
   const trend = input.observed_property === "water_level" ? trendOf(thing) : null;
-  const below = input.level > 0 && own.value < input.threshold && own.unit === input.unit;
+  const below =
+    input.level > 0
+    && typeof input.threshold === "number"
+    && own.unit === input.unit
+    && own.value < input.threshold;
   return [trend ? trendText(trend) : "", below ? t("present.below") : ""].filter(Boolean);
 }
