@@ -134,7 +134,11 @@ class IngestProcess:
             failpoint=failpoint,
         )
         self._maintenance = Maintenance(
-            self._database, clock, config.retention, forgotten=writer.learn_again
+            self._database,
+            clock,
+            config.retention,
+            forgotten=writer.learn_again,
+            put_notice=put_notice,
         )
 
     @property

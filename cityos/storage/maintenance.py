@@ -82,7 +82,8 @@ class Retention:
 class Maintenance:
     """One round a minute. Several processes may run it: only one works at a time.
 
-    ``forgotten`` is called after values of ended exercises were deleted.
+    ``forgotten`` is called after values of ended exercises were deleted. ``put_notice`` shows a
+    text under a subject to an operator, and with an empty one takes it away.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class Maintenance:
         clock: Clock,
         retention: Retention,
         forgotten: Callable[[], None] = lambda: None,
+        put_notice: Callable[[str, str], None] = lambda _subject, _text: None,
     ) -> None:
         self._forgotten = forgotten
+        self._put_notice = put_notice
         self._database = database
         self._clock = clock
         self._retention = retention
@@ -145,12 +148,14 @@ class Maintenance:
         self._counted_to_s = started_s
         is_ahead = now - passed > _UNNOTICED
         if is_ahead and not self._is_ahead:
-            _log.warning(
-                "the clock is ahead of the time that has passed here: it was set, or the city was"
-                " down; what is old is deleted by a day more an hour until it has caught up",
-                clock=now.isoformat(),
-                counted_to=passed.isoformat(),
+            text = (
+                f"it says {now:%Y-%m-%d}, and by what has passed here it is {passed:%Y-%m-%d}: it"
+                " was set, or the city was down; what is old is deleted by a day more an hour"
             )
+            _log.warning("this server's clock is ahead", why=text)
+            self._put_notice("ahead", f"this server's clock is ahead ({text})")
+        elif self._is_ahead and not is_ahead:
+            self._put_notice("ahead", "")
         self._is_ahead = is_ahead
         return passed
 

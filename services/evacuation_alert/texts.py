@@ -100,7 +100,7 @@ def reason(sentences: Sequence[Name], meaning: Name, rest: Name) -> Name:
 def meaning(before: AlertLevel, after: AlertLevel, hazard: Hazard) -> Name:
     """What the step is. ``before`` NONE: nothing was proposed yet.
 
-    Says nothing of orders: ``before`` was proposed, and perhaps never issued.
+    A lower level says nothing of orders: ``before`` was proposed, and perhaps never issued.
     """
     if after is AlertLevel.NONE:
         return both(

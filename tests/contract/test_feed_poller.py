@@ -285,7 +285,7 @@ def test_one_telegram_that_cannot_be_had_holds_up_no_new_one(source: Source) -> 
     source.list_telegrams(1)
     source.pages[source.telegram(1).removeprefix(source.base)].status = 503
     source.come()
-    with polling(source, longest_pause_s=30, retry_s=1) as running:
+    with polling(source, longest_pause_s=30, retry_s=30) as running:
         wait_until(lambda: running.lines("cannot be reached"))
         source.list_telegrams(1, 2)
         wait_until(lambda: running.broker.got, timeout_s=15)
@@ -344,7 +344,7 @@ def test_a_dawdling_server_is_cut_off_at_the_deadline(source: Source) -> None:
 
 def test_a_dawdling_source_delays_no_other(source: Source) -> None:
     source.list_telegrams(1, path="/slow.xml")
-    source.pages["/slow.xml"].drip_s = 0.05
+    source.pages["/slow.xml"].drip_s = 0.2
     source.list_telegrams(2)
     source.come()
     broker = Broker()

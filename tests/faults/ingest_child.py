@@ -3,7 +3,8 @@
     python -m tests.faults.ingest_child CONFIG.json
 
 CONFIG holds the fields of IngestConfig, and ``die_at``: {"after_commit": 3} kills the process
-the third time it comes by there, as SIGKILL does: nothing is closed, nothing is flushed.
+the third time it comes by there, as SIGKILL does: nothing is closed, nothing is flushed. With
+``first_start`` it says that it has started when the broker has a session for it, else at once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     config = json.loads(Path(sys.argv[1]).read_text())
     die_at: dict[str, int] = config.pop("die_at", {})
+    first_start: bool = config.pop("first_start", True)
     passed: Counter[str] = Counter()
 
     def failpoint(name: str) -> None:
@@ -38,7 +40,8 @@ def main() -> None:
     config["spool"] = Path(config["spool"])
     process = IngestProcess(IngestConfig(**config), discover(), CollectorRegistry(), failpoint)
     process.start()
-    wait_until(lambda: process.ready)
+    if first_start:
+        wait_until(lambda: process.ready)
     sys.stdout.write("started\n")
     sys.stdout.flush()
     run_until_stopped(healthy=lambda: process.healthy)

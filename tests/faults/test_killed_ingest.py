@@ -39,9 +39,10 @@ class IngestChild:
         self.log = self.folder / "ingest.log"
 
     def start(self, **die_at: int) -> None:
-        """Start it, and return when the broker has a session for it, which it keeps."""
+        """Start it, the first time until the broker has a session for it, which it keeps."""
         path = self.folder / "config.json"
-        path.write_text(json.dumps({**self.config, "die_at": die_at}))
+        how = {"die_at": die_at, "first_start": self.process is None}
+        path.write_text(json.dumps({**self.config, **how}))
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.ingest_child", str(path)],

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from cityos.ports import FIRST_RECEIPT
 from cityos.storage import expiry
-from cityos.storage.database import Database
+from cityos.storage.database import Database, migrate
 from cityos.storage.maintenance import Maintenance, Retention
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -122,58 +124,123 @@ def test_what_a_clock_without_its_time_has_stamped_waits_until_it_is_replayed(
         assert rows == [(2,), (3,)]
 
 
-def test_a_clock_that_jumps_ahead_makes_nothing_old_at_once(
-    maintenance: Maintenance, database_url: str, clock: Noon
-) -> None:
-    def kept() -> list[int]:
-        rows = connection.execute("SELECT raw_id FROM dead_letter ORDER BY 1")
+class Retained:
+    """Dead letters that are so many days old, each with its age as its number."""
+
+    def __init__(self, url: str, maintenance: Maintenance, clock: Noon, *ages_days: int) -> None:
+        self.connection = psycopg.connect(url, autocommit=True)
+        self.maintenance, self.clock = maintenance, clock
+        put_dead_letters(self.connection, max(ages_days))
+        self.connection.execute(
+            "DELETE FROM dead_letter WHERE raw_id <> ALL (%s)", (list(ages_days),)
+        )
+        self.connection.execute(
+            "UPDATE dead_letter SET received_at = %s - raw_id * interval '1 day'", (NOW,)
+        )
+
+    def after_hours(self, hours: float) -> list[int]:
+        """Which are left after so many hours of running."""
+        for _ in range(round(hours * 12)):
+            self.clock.elapsed_s += 300
+            self.maintenance.round()
+        rows = self.connection.execute("SELECT raw_id FROM dead_letter ORDER BY 1")
         return [row[0] for row in rows]
 
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        put_dead_letters(connection, 3)
-        for number, days in ((1, 89), (2, 87), (3, 1)):
-            connection.execute(
-                "UPDATE dead_letter SET received_at = %s WHERE raw_id = %s",
-                (NOW - timedelta(days=days, hours=12), number),
-            )
-        maintenance.round()
-        clock.time = NOW + timedelta(days=365)
-        with capture_logs() as logs:
-            maintenance.round()
-            maintenance.round()
-        (said,) = [log["event"] for log in logs if "clock" in log["event"]]
-        assert said.startswith("the clock is ahead of the time that has passed here")
-        assert kept() == [1, 2, 3]
-        clock.elapsed_s += 3600  # for a day
-        maintenance.round()
-        assert kept() == [2, 3]
-        # it is set right, and what was believed of it meanwhile is gone with it
-        clock.time = NOW + timedelta(hours=1)
-        clock.elapsed_s += 3600
-        maintenance.round()
-        clock.time = NOW + timedelta(days=365)
-        clock.elapsed_s += 3600
-        maintenance.round()
-        assert kept() == [2, 3]
-        clock.elapsed_s += 3 * 3600
-        maintenance.round()
-        assert kept() == [3]
+
+Keep: TypeAlias = Callable[..., Retained]
+
+
+@pytest.fixture
+def keep(database_url: str, maintenance: Maintenance, clock: Noon) -> Iterator[Keep]:
+    kept: list[Retained] = []
+
+    def make(*ages_days: int) -> Retained:
+        kept.append(Retained(database_url, maintenance, clock, *ages_days))
+        return kept[-1]
+
+    yield make
+    for one in kept:
+        one.connection.close()
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_old_at_once(keep: Keep, clock: Noon) -> None:
+    kept = keep(80, 85, 88)
+    assert kept.after_hours(1) == [80, 85, 88]
+    clock.time = NOW + timedelta(days=365)
+    with capture_logs() as logs:
+        assert kept.after_hours(1) == [80, 85, 88]
+    (said,) = [log for log in logs if log["event"] == "this server's clock is ahead"]
+    assert "it says 2027-11-22, and by what has passed here it is 2026-11-22" in said["why"]
+    assert kept.after_hours(2) == [80, 85]
+    clock.time = NOW + timedelta(hours=4)  # it is set right, and followed back
+    kept.after_hours(3)
+    clock.time = NOW + timedelta(days=365)
+    assert kept.after_hours(4) == [80, 85]
+    assert kept.after_hours(2) == [80]
+
+
+def test_the_time_that_the_store_was_away_is_no_time_to_notice(
+    keep: Keep, maintenance: Maintenance, clock: Noon
+) -> None:
+    kept = keep(80)
+    assert kept.after_hours(1) == [80]
+    clock.time = NOW + timedelta(days=365)
+    clock.elapsed_s += 30 * 86400
+    maintenance.round()
+    assert kept.after_hours(1) == [80]
 
 
 def test_a_clock_that_had_lost_its_time_is_followed_back_as_slowly(
-    maintenance: Maintenance, database_url: str, clock: Noon
+    keep: Keep, clock: Noon
 ) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        put_dead_letters(connection, 1)
-        connection.execute("UPDATE dead_letter SET received_at = %s", (NOW,))
-        maintenance.round()
-        clock.time = datetime(2000, 1, 1, tzinfo=UTC)
-        clock.elapsed_s += 3600
-        maintenance.round()
-        clock.time = NOW + timedelta(days=91)
-        clock.elapsed_s += 3600 * 92
-        maintenance.round()
-        assert connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
+    kept = keep(85)
+    assert kept.after_hours(1) == [85]
+    clock.time = datetime(2000, 1, 1, tzinfo=UTC)
+    assert kept.after_hours(2) == [85]
+    clock.time = NOW + timedelta(days=10)
+    assert kept.after_hours(6) == [85]  # it was followed two days back
+    assert kept.after_hours(3) == []
+
+
+def test_a_first_start_without_the_time_does_not_hold_up_clean_ups_for_years(
+    keep: Keep, clock: Noon
+) -> None:
+    clock.time = datetime(2000, 1, 1, tzinfo=UTC)
+    kept = keep(1)
+    kept.after_hours(1)
+    assert kept.connection.execute("SELECT at FROM retention_clock").fetchone() == (FIRST_RECEIPT,)
+
+
+def test_a_store_in_use_begins_with_its_newest_receipt_and_not_with_the_clock(
+    new_database: Callable[[], str],
+) -> None:
+    url = new_database()
+    migrate(url, revision="0004_alerts_of_ours")
+    with psycopg.connect(url, autocommit=True) as made:
+        made.execute(
+            "INSERT INTO latest (series_id, observed_at, received_at, raw_id, value, quality)"
+            " VALUES (1, %s, %s, 1, 1.0, 0)",
+            (NOW, NOW - timedelta(days=3)),
+        )
+        migrate(url)
+        found = made.execute("SELECT at FROM retention_clock").fetchall()
+        assert found == [(NOW - timedelta(days=3),)]
+
+
+def test_an_operator_is_shown_that_the_clock_is_ahead_until_it_is_not(
+    database_url: str, clock: Noon
+) -> None:
+    notices: dict[str, str] = {}
+    database = Database(database_url, application="maintenance", max_size=1)
+    upkeep = Maintenance(database, clock, Retention(), put_notice=notices.__setitem__)
+    upkeep.round()
+    clock.time = NOW + timedelta(days=3)
+    upkeep.round()
+    assert notices["ahead"].startswith("this server's clock is ahead (it says 2026-11-25")
+    clock.time = NOW
+    upkeep.round()
+    database.close()
+    assert notices == {"ahead": ""}
 
 
 def test_two_at_the_same_time_do_not_disturb_each_other(
