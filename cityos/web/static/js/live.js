@@ -62,7 +62,9 @@ function open() {
 
 function lost(connection) {
   stream?.close();
-  setConnection(city.connection === "offline" ? "offline" : connection);
+  // what plain requests have found out holds until they find otherwise: a retry every second or so
+  // that fails again is no news
+  if (city.connection !== "offline" && city.connection !== "polling") setConnection(connection);
   if (!pollTimer) {
     pollTimer = setInterval(() => void refresh(), POLL_MS);
     void refresh();
