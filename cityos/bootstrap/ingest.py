@@ -81,6 +81,7 @@ class IngestProcess:
             application="cityos-ingest",
             max_size=1,
             statement_timeout_s=config.statement_timeout_s,
+            autocommit=True,
             checked=False,
         )
         self._database = Database(

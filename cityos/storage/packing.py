@@ -12,38 +12,53 @@ from cityos.storage.binary_array import Array
 from cityos.storage.documents import encode_value
 
 _NUMBERS: Final = frozenset((float, int))
+FEW: Final = 1500
+"""So many values at the most go as arrays, in one trip to the server with all that ends a batch.
+COPY takes three trips and costs more before the first row; from 2,000 on it is the cheaper one."""
 
 
 class Packed(NamedTuple):
-    """A batch, or a part of it, as the server takes it; ``values`` all without the flag LATE."""
+    """A batch, or a part of it, as the server takes it; no value has the flag LATE yet.
+
+    Its values are rows for COPY or, if they are few, columns.
+    """
 
     size: int
     raw: Sequence[raw_blocks.Row]
-    values: bytes
+    rows: bytes
+    columns: Sequence[Array]
 
 
 class Ending(NamedTuple):
-    """What ends a batch's transaction: parameters, ready for the driver."""
+    """What ends a batch's transaction: parameters of ``queries.STORE``, ready for the driver.
 
-    raw: Sequence[Array]
+    ``latest`` is empty where all values go as columns: the newest are found among them.
+    """
+
     newest: dict[int, CheckedValue]
+    columns: Sequence[Array]
+    raw: Sequence[Array]
     latest: Sequence[Array]
     hours: Sequence[datetime]
 
 
-def pack(batch: IngestBatch) -> Packed:
+def pack(batch: IngestBatch, *, few: bool) -> Packed:
     return Packed(
         len(batch.raw) + len(batch.values),
         raw_blocks.rows(batch.raw),
-        binary_copy.values(batch.values),
+        b"" if few else binary_copy.values(batch.values),
+        _columns(batch.values) if few else (),
     )
 
 
-def rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
-    """The values for COPY; those that are ``late`` are flagged."""
-    if late:
-        return [binary_copy.values(batch.values, late)]
-    return [part.values for part in _packed(batch) if part.values]
+def rows(batch: IngestBatch) -> Sequence[bytes]:
+    """The values for COPY, but those that go as columns."""
+    return [part.rows for part in _packed(batch) if part.rows]
+
+
+def all_rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
+    """All values for COPY; those that are ``late`` are flagged."""
+    return [binary_copy.values(batch.values, late)] if batch.values else ()
 
 
 def newest_of(
@@ -67,12 +82,17 @@ def marks(values: Iterable[CheckedValue]) -> frozenset[int]:
     return frozenset(id(value) for value in values)
 
 
-def ending(batch: IngestBatch, newest: dict[int, CheckedValue]) -> Ending:
-    raw = [row for part in _packed(batch) for row in part.raw]
+def ending(batch: IngestBatch, newest: dict[int, CheckedValue], *, with_values: bool) -> Ending:
+    """``with_values`` stores the values, too, as far as they are packed as columns."""
+    parts = _packed(batch)
+    of_parts = [part.columns for part in parts if part.columns] if with_values else []
+    columns = [binary_array.joined(same) for same in zip(*of_parts, strict=True)]
+    elsewhere = not with_values or any(part.rows for part in parts)
     return Ending(
-        raw_blocks.columns(raw) if raw else (),
         newest,
-        _columns(newest.values()) if newest else (),
+        columns or _columns(()),
+        raw_blocks.columns([row for part in parts for row in part.raw]),
+        _columns(newest.values() if elsewhere else ()),
         _hours([value[OBSERVED_AT] for value in batch.values]) if batch.values else (),
     )
 
@@ -81,14 +101,16 @@ def _packed(batch: IngestBatch) -> Sequence[Packed]:
     """What was packed ahead if that is all of it; otherwise all is packed now."""
     packed = [part for part in batch.packed if isinstance(part, Packed)]
     if sum(part.size for part in packed) != len(batch.raw) + len(batch.values):
-        packed = [pack(batch)]
+        packed = [pack(batch, few=len(batch.values) <= FEW)]
         batch.packed = list(packed)
     return packed
 
 
 def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
-    """The parameters of ``queries.LATEST``."""
-    series, observed_at, received_at, raw_ids, contents, quality = zip(*values, strict=True)
+    """The parameters of ``queries.VALUES``."""
+    series, observed_at, received_at, raw_ids, contents, quality = (
+        zip(*values, strict=True) if values else ((),) * 6
+    )
     numbers: Sequence[float | None] = contents
     documents: Sequence[str | None] = (None,) * len(contents)
     if not _NUMBERS.issuperset(map(type, contents)):
@@ -99,7 +121,7 @@ def _columns(values: Collection[CheckedValue]) -> Sequence[Array]:
     return (
         binary_array.integers([one.id for one in series]),
         binary_array.times(observed_at),
-        binary_array.times(received_at),
+        binary_array.repeated_times(received_at),
         binary_array.bigints(raw_ids),
         binary_array.floats(numbers),
         binary_array.smallints(quality),

@@ -14,9 +14,6 @@ WHERE NOT EXISTS (SELECT FROM ingest_node n WHERE n.spool = k.spool)
 ON CONFLICT (spool) DO NOTHING
 """
 NODE: Final[Query] = "SELECT id, stored_up_to FROM ingest_node WHERE spool = %s"
-STORED_UP_TO: Final[Query] = (
-    "UPDATE ingest_node SET stored_up_to = %s WHERE id = %s AND stored_up_to < %s"
-)
 
 # Ordered by key, here and below, so that two nodes writing the same ones wait, never lock up.
 REGISTER_ORIGINS: Final[Query] = """
@@ -51,15 +48,6 @@ LEFT JOIN latest l ON l.series_id = s.id
 
 ROOM_FOR_VALUES: Final[Query] = "SELECT make_room_for_observations(%s)"
 ROOM_FOR_RAW: Final[Query] = "SELECT make_room_for_raw_messages(%s)"
-MARK_HOURS: Final[Query] = "SELECT mark_hours(%s, %s::smallint)"
-
-RAW_BLOCKS: Final[Query] = """
-INSERT INTO raw_block (first_id, received_at, origin_ids, ends, payloads)
-SELECT k.first_id, k.received_at, a.origin_ids[k.first:k.last], a.ends[k.first:k.last], k.payloads
-FROM (VALUES (%b::integer[], %b::integer[])) a (origin_ids, ends),
-     unnest(%b::bigint[], %b::timestamptz[], %b::integer[], %b::integer[], %b::bytea[])
-         k (first_id, received_at, first, last, payloads)
-"""
 COPY_VALUES: Final[Query] = """
 COPY observation (observed_at, received_at, raw_id, value, series_id, quality, document)
 FROM STDIN (FORMAT BINARY)
@@ -74,34 +62,73 @@ COPY_VALUE_STAGE: Final[Query] = """
 COPY value_stage (observed_at, received_at, raw_id, value, series_id, quality, document)
 FROM STDIN (FORMAT BINARY)
 """
-# Ordered by series, so that two nodes writing the same ones never lock each other out.
-LATEST: Final[Query] = """
-INSERT INTO latest AS l (series_id, observed_at, received_at, raw_id, value, quality, document)
-SELECT * FROM unnest(%b::integer[], %b::timestamptz[], %b::timestamptz[], %b::bigint[],
-                     %b::double precision[], %b::smallint[], %b::jsonb[]) k (series_id)
-ORDER BY k.series_id
-ON CONFLICT (series_id) DO UPDATE SET
-    observed_at = excluded.observed_at, received_at = excluded.received_at,
-    raw_id = excluded.raw_id, value = excluded.value, quality = excluded.quality,
-    document = excluded.document
-WHERE l.observed_at < excluded.observed_at
-   OR (l.observed_at = excluded.observed_at AND l.received_at < excluded.received_at
-       AND (l.value, l.document) IS DISTINCT FROM (excluded.value, excluded.document))
-"""
-LATEST_FROM: Final[Query] = """
-SELECT l.series_id
-FROM unnest(%b::integer[], %b::bigint[]) k (series_id, raw_id)
-JOIN latest l ON (l.series_id, l.raw_id) = (k.series_id, k.raw_id)
-"""
-
-COPY_EVENTS: Final[Query] = (
-    "COPY event (tenant_id, kind, status, run, dataset, at, document) FROM STDIN"
-)
 ALERT_EVENT: Final[Query] = """
 INSERT INTO event (tenant_id, kind, status, run, dataset, at, document)
 VALUES (%s, 'alert', %s, %s, %s, %s, %s)
 """
 NOTIFY_WORK: Final[Query] = "NOTIFY cityos_work"
+
+# A series' first value finds its row there. In one transaction: nobody else ever sees it.
+ROOM_FOR_LATEST: Final[Query] = """
+INSERT INTO latest (series_id, observed_at, received_at, raw_id, quality)
+SELECT id, '-infinity', '-infinity', 0, 0 FROM unnest(%b::integer[]) k (id) ORDER BY id
+ON CONFLICT (series_id) DO NOTHING
+"""
+
+VALUES: Final[Query] = """
+    unnest(%b::integer[], %b::timestamptz[], %b::timestamptz[], %b::bigint[],
+           %b::double precision[], %b::smallint[], %b::jsonb[])
+        k (series_id, observed_at, received_at, raw_id, value, quality, document)
+"""
+RAW_BLOCKS: Final[Query] = """
+    INSERT INTO raw_block (first_id, received_at, origin_ids, ends, payloads)
+    SELECT k.first_id, k.received_at, a.origin_ids[k.first:k.last], a.ends[k.first:k.last],
+           k.payloads
+    FROM (VALUES (%b::integer[], %b::integer[])) a (origin_ids, ends),
+         unnest(%b::bigint[], %b::timestamptz[], %b::integer[], %b::integer[], %b::bytea[])
+             k (first_id, received_at, first, last, payloads)
+"""
+EVENTS: Final[Query] = """
+    INSERT INTO event (kind, tenant_id, status, run, dataset, at, document)
+    SELECT 'observation', k.*
+    FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::jsonb[]) k
+"""
+# All that ends a batch, in one trip: under load each costs some milliseconds of waiting for a
+# core. ``latest`` moves by the values stored here, which need not be sent twice, and by those that
+# COPY has brought; in the order of the series and after the values, so that two nodes that write
+# the same ones wait for each other and never lock up. How many have moved comes back.
+STORE: Final[Query] = f"""
+WITH observed AS (
+    INSERT INTO observation (series_id, observed_at, received_at, raw_id, value, quality, document)
+    SELECT * FROM {VALUES}
+    RETURNING series_id, observed_at, received_at, raw_id, value, quality, document
+), kept AS ({RAW_BLOCKS}), happened AS ({EVENTS}), moved AS (
+    UPDATE latest l
+    SET observed_at = k.observed_at, received_at = k.received_at, raw_id = k.raw_id,
+        value = k.value, quality = k.quality, document = k.document
+    FROM (
+        SELECT DISTINCT ON (series_id) v.*
+        FROM (SELECT * FROM observed UNION ALL SELECT * FROM {VALUES}) v
+        ORDER BY series_id, observed_at DESC
+    ) k
+    WHERE l.series_id = k.series_id
+      AND (l.observed_at < k.observed_at
+           OR (l.observed_at = k.observed_at AND l.received_at < k.received_at
+               AND (l.value, l.document) IS DISTINCT FROM (k.value, k.document)))
+    RETURNING 1
+), as_far_as AS (
+    UPDATE ingest_node SET stored_up_to = k.number
+    FROM (VALUES (%b::bigint, %b::smallint)) k (number, node)
+    WHERE id = k.node AND stored_up_to < k.number
+)
+SELECT (SELECT count(*) FROM moved), mark_hours(%b::timestamptz[], %b::smallint),
+       CASE WHEN %b THEN pg_notify('cityos_work', '') END
+"""  # noqa: S608 - of constants
+LATEST: Final[Query] = """
+SELECT k.series_id, l.observed_at, l.raw_id IS NOT DISTINCT FROM k.raw_id
+FROM unnest(%b::integer[], %b::bigint[]) k (series_id, raw_id)
+LEFT JOIN latest l ON l.series_id = k.series_id
+"""
 
 DEAD_LETTER: Final[Query] = """
 INSERT INTO dead_letter (tenant_id, raw_id, received_at, vendor, device, topic, payload,

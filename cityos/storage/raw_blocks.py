@@ -56,7 +56,9 @@ def rows(blocks: Iterable[RawBlock]) -> list[Row]:
 
 def columns(found: Sequence[Row]) -> Sequence[Array]:
     """The parameters of ``queries.RAW_BLOCKS``."""
-    first_ids, received_at, origins, ends, payloads = zip(*found, strict=True)
+    first_ids, received_at, origins, ends, payloads = (
+        zip(*found, strict=True) if found else ((),) * 5
+    )
     last = list(accumulate(map(len, ends)))
     first = [stop - len(part) + 1 for stop, part in zip(last, ends, strict=True)]
     return (

@@ -1,15 +1,16 @@
-"""Where ingest puts a batch: one transaction, binary COPY, idempotent.
+"""Where ingest puts a batch: one transaction, idempotent.
 
-The cheap way assumes that nothing in the batch is known yet: COPY straight into the tables. A
-duplicate key ends that transaction, and the batch goes the slow way: COPY into temporary tables,
-then ``INSERT ... ON CONFLICT`` from there (``reconcile``). Measured: COPY costs about 2 us a row
-in the server, and a batch of nothing but duplicates still keeps 0.9 of the rate.
+The cheap way assumes that nothing in the batch is known yet: its values go straight into the
+table, few of them in the one statement that stores all else, many by binary COPY before it. A
+duplicate key ends that transaction, and the batch goes the slow way: COPY into a temporary table,
+then ``INSERT ... ON CONFLICT`` from there (``reconcile``). Measured: a value costs the server 2 to
+3 us, and a batch of nothing but duplicates still keeps 0.9 of the rate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -52,6 +53,7 @@ _TRY_AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.Serializati
 class PostgresObservationWriter:
     """An ``ObservationWriter`` on PostgreSQL, with or without TimescaleDB.
 
+    Works on any ``Database``, and fastest on one in autocommit: most batches are one statement.
     Caches the numbers of series and origins, which never change, and the partitions that were
     there when it asked.
     """
@@ -70,6 +72,7 @@ class PostgresObservationWriter:
         self._homeless: set[SeriesHandle] = set()
         self._weeks: set[int] = set()
         self._days: set[int] = set()
+        self._few = True
 
     def resume(self, spool: UUID) -> tuple[int, int]:
         with self._database.connection() as connection:
@@ -114,9 +117,11 @@ class PostgresObservationWriter:
 
     def pack(self, batch: IngestBatch) -> None:
         if not (self._unnumbered or self._unregistered or self._homeless):
-            batch.packed = [packing.pack(batch)]
+            # a portion cannot know how many more will be stored with it; the last batch could
+            batch.packed = [packing.pack(batch, few=self._few)]
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
+        self._few = len(batch.values) <= packing.FEW
         self._prepare(batch)
         if self._homeless and any(value[SERIES] in self._homeless for value in batch.values):
             raise Rejected(Reason.UNKNOWN_ENTITY, "the entity of a value is not registered")
@@ -158,9 +163,15 @@ class PostgresObservationWriter:
         """The cheap way; raises UniqueViolation when anything is known already."""
         outcome = StoreOutcome(stored=len(batch.values))
         newest, late = packing.newest_of(batch.values)
-        with _copying(connection, queries.COPY_VALUES, packing.rows(batch, packing.marks(late))):
-            ending = packing.ending(batch, newest)  # while the server takes the rows
-        self._finish(connection, batch, outcome, ending, batch.values)
+        rows = packing.all_rows(batch, packing.marks(late)) if late else packing.rows(batch)
+        new = [series for series, *_ in newest.values() if series.latest_at is None]
+        alone = not (rows or new or batch.alerts or batch.dead_letters)
+        with _together(connection, alone=alone):
+            with _copying(connection, queries.COPY_VALUES, rows):
+                # made while the server takes the rows
+                ending = packing.ending(batch, newest, with_values=not late)
+            moved = self._finish(connection, batch, outcome, ending, batch.values)
+        self._note_latest(connection, outcome, newest, moved, batch.values)
         outcome.touch(late)
         return outcome
 
@@ -168,16 +179,20 @@ class PostgresObservationWriter:
         """The way for a batch of which something is known already."""
         newest, late = packing.newest_of(batch.values)
         marks = packing.marks(late)
-        connection.execute(queries.STAGES)
-        with _copying(connection, queries.COPY_VALUE_STAGE, packing.rows(batch, marks)):
-            ending = packing.ending(batch, newest)
-        result = reconcile.values(connection, batch.values)
-        outcome = StoreOutcome(
-            stored=len(result.new),
-            corrections=len(result.corrected),
-            duplicates=len(batch.values) - len(result.new) - len(result.corrected),
-        )
-        self._finish(connection, batch, outcome, ending, [*result.new, *result.corrected])
+        rows = packing.all_rows(batch, marks)
+        with _together(connection):
+            connection.execute(queries.STAGES)
+            with _copying(connection, queries.COPY_VALUE_STAGE, rows):
+                ending = packing.ending(batch, newest, with_values=False)
+            result = reconcile.values(connection, batch.values)
+            fresh = [*result.new, *result.corrected]
+            outcome = StoreOutcome(
+                stored=len(result.new),
+                corrections=len(result.corrected),
+                duplicates=len(batch.values) - len(fresh),
+            )
+            moved = self._finish(connection, batch, outcome, ending, fresh)
+        self._note_latest(connection, outcome, newest, moved, fresh)
         outcome.touch([*(v for v in result.new if id(v) in marks), *result.corrected])
         return outcome
 
@@ -188,61 +203,59 @@ class PostgresObservationWriter:
         outcome: StoreOutcome,
         ending: packing.Ending,
         fresh: Sequence[CheckedValue],
-    ) -> None:
-        """All but the values, and the commit: what both ways share."""
-        wanted = [value for value in fresh if value[SERIES].wanted]
-        if wanted:
-            observation_events.insert(connection, wanted)
-        alerts = received_alerts.insert(connection, batch.alerts)
+    ) -> int:
+        """All but the values that COPY has brought; return how many of ``latest`` moved."""
+        new = [series.id for series, *_ in ending.newest.values() if series.latest_at is None]
+        if new:
+            connection.execute(queries.ROOM_FOR_LATEST, (binary_array.integers(new),))
         if batch.dead_letters:
             with connection.cursor() as cursor:
                 cursor.executemany(queries.DEAD_LETTER, batch.dead_letters)
+        wanted = [value for value in fresh if value[SERIES].wanted]
+        row = connection.execute(
+            queries.STORE,
+            (
+                *ending.columns,
+                *ending.raw,
+                *observation_events.columns(wanted),
+                *ending.latest,
+                *(batch.stored_up_to, self._node),
+                *(list(ending.hours), self._node),
+                bool(wanted),
+            ),
+        ).fetchone()
+        assert row is not None  # noqa: S101 - a SELECT without FROM
+        alerts = received_alerts.insert(connection, batch.alerts)
+        if alerts:
+            connection.execute(queries.NOTIFY_WORK)
         outcome.events = len(wanted) + alerts
-        newest = ending.newest
-        moved = self._commit(connection, batch.stored_up_to, ending, news=outcome.events > 0)
-        for series, observed_at, *_ in newest.values():
-            series.latest_at = observed_at
-        outcome.moved = moved
-        if len(moved) < len(newest):  # another node was ahead: stored, and not the newest
-            first, stored = packing.marks(moved), packing.marks(fresh)
-            behind = [v for v in newest.values() if id(v) in stored and id(v) not in first]
-            outcome.touch(behind)
+        return int(row[0])
 
-    def _commit(
+    def _note_latest(
         self,
         connection: Connection[TupleRow],
-        stored_up_to: int,
-        ending: packing.Ending,
-        *,
-        news: bool,
-    ) -> list[CheckedValue]:
-        """Keep what came, move ``latest`` forward, mark the hours and commit.
-
-        In one trip to the server: under load each costs some milliseconds of waiting for a core.
-        Returns the values that moved ``latest``.
-        """
-        raw, newest, latest, hours = ending
-        with connection.cursor() as cursor:
-            with connection.pipeline():
-                if raw:
-                    connection.execute(queries.RAW_BLOCKS, raw)
-                if newest:
-                    cursor.execute(queries.LATEST, latest)
-                if hours:
-                    connection.execute(queries.MARK_HOURS, (hours, self._node))
-                if stored_up_to:
-                    connection.execute(
-                        queries.STORED_UP_TO, (stored_up_to, self._node, stored_up_to)
-                    )
-                if news:
-                    connection.execute(queries.NOTIFY_WORK)
-                connection.commit()
-            if not newest or cursor.rowcount == len(newest):
-                return list(newest.values())
-            numbers = binary_array.integers(list(newest))
-            raw_ids = binary_array.bigints([value[RAW_ID] for value in newest.values()])
-            cursor.execute(queries.LATEST_FROM, (numbers, raw_ids))
-            return [newest[row[0]] for row in cursor]
+        outcome: StoreOutcome,
+        newest: dict[int, CheckedValue],
+        moved: int,
+        fresh: Sequence[CheckedValue],
+    ) -> None:
+        """Remember what is the latest now, and tell what moved it."""
+        for series, observed_at, *_ in newest.values():
+            series.latest_at = observed_at
+        outcome.moved = list(newest.values())
+        if moved == len(newest):
+            return
+        # known before, or another node was ahead: then it is stored, and not the newest
+        numbers = binary_array.integers(list(newest))
+        raw_ids = binary_array.bigints([value[RAW_ID] for value in newest.values()])
+        first = set()
+        for number, latest_at, ours in connection.execute(queries.LATEST, (numbers, raw_ids)):
+            newest[number][SERIES].latest_at = latest_at
+            if ours:
+                first.add(number)
+        outcome.moved = [value for number, value in newest.items() if number in first]
+        stored = packing.marks(fresh)
+        outcome.touch(v for n, v in newest.items() if n not in first and id(v) in stored)
 
     # --- numbers, partitions ------------------------------------------------------------------
 
@@ -266,6 +279,13 @@ class PostgresObservationWriter:
         del self._unregistered[: len(origins)], self._unnumbered[: len(series)]
         self._weeks.update(weeks)
         self._days.update(days)
+
+
+def _together(
+    connection: Connection[TupleRow], *, alone: bool = False
+) -> AbstractContextManager[object]:
+    """A transaction, unless there is but one statement: that is one by itself."""
+    return nullcontext() if alone else connection.transaction()
 
 
 @contextmanager

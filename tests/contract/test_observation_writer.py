@@ -30,6 +30,7 @@ from cityos.ports import (
     SeriesHandle,
     StoreOutcome,
 )
+from cityos.storage import packing
 from cityos.storage.database import Database
 from cityos.storage.writer import PostgresObservationWriter
 from tests.city_processes import until
@@ -69,8 +70,13 @@ class Store:
             return connection.execute(query, arguments).fetchall()
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+@pytest.fixture(params=["few values", "many values"])
+def store(
+    database_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
+    """Few values go to the server in one trip with all else, many by COPY."""
+    if request.param == "many values":
+        monkeypatch.setattr(packing, "FEW", 0)
     with psycopg.connect(database_url) as connection:
         connection.execute("INSERT INTO tenant (id, name_en, name_ja) VALUES ('t', 'T', 'T')")
         connection.execute(
@@ -207,6 +213,31 @@ def test_a_writer_that_starts_later_knows_the_latest(store: Store) -> None:
     second.database.close()
     assert outcome.moved == []
     assert store.rows("SELECT value FROM latest") == [(1.5,)]
+
+
+def test_where_another_node_is_ahead_the_latest_is_learnt(store: Store) -> None:
+    series, minute = store.series("air_temperature"), timedelta(minutes=1)
+    store.store((series, NOW, 1.0))
+    other = Store(store.url)
+    other.store((other.series("air_temperature"), NOW + 5 * minute, 1.5), raw_id=90)
+    other.database.close()
+    outcome = store.store((series, NOW + minute, 1.1))
+    assert (outcome.stored, outcome.moved) == (1, [])
+    assert outcome.touched == {"t": [series.key]}
+    store.store((series, NOW + 2 * minute, 1.2))
+    found = store.rows("SELECT value, quality FROM observation ORDER BY observed_at")
+    assert found == [(1.0, 0), (1.1, 0), (1.2, int(Quality.LATE)), (1.5, 0)]
+    assert store.rows("SELECT value FROM latest") == [(1.5,)]
+
+
+def test_a_latest_value_that_another_process_cleaned_up_comes_back(store: Store) -> None:
+    series, minute = store.series("air_temperature"), timedelta(minutes=1)
+    store.store((series, NOW, 1.0))
+    store.rows("DELETE FROM latest RETURNING 1")
+    assert store.store((series, NOW + minute, 1.1)).moved == []
+    outcome = store.store((series, NOW + 2 * minute, 1.2))
+    assert [value.value for value in outcome.changed()["t"]] == [1.2]
+    assert store.rows("SELECT value FROM latest") == [(1.2,)]
 
 
 @pytest.mark.parametrize(

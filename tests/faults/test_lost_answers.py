@@ -30,8 +30,8 @@ def test_a_deadline_that_passes_after_the_commit_stores_nothing_twice(
 ) -> None:
     register_city(database_url)
     # asked after the commit, and only where some value did not move the latest one
-    slow = "SELECT 1 FROM pg_sleep(5) WHERE %b::integer[] IS NOT NULL AND %b::bigint[] IS NOT NULL"
-    monkeypatch.setattr(queries, "LATEST_FROM", slow)
+    slow = "SELECT 1, NULL, false FROM pg_sleep(5) WHERE (%b::integer[], %b::bigint[]) IS NOT NULL"
+    monkeypatch.setattr(queries, "LATEST", slow)
     ingest = running_ingest(
         tmp_path,
         broker=mqtt_broker,
