@@ -228,8 +228,10 @@ class ObservationWriter(Protocol):
         """Return the one handle of a series on this occasion. Does not touch the store."""
         ...
 
-    def pack(self, batch: IngestBatch) -> None:
+    def pack(self, batch: IngestBatch, *, before: int = 0) -> None:
         """Do ahead what needs no store. May be called while another thread stores another batch.
+
+        So many messages ``before`` it wait already, and will be stored with it.
 
         Optional: ``store`` does by itself what was not done.
         """

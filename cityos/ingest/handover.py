@@ -43,6 +43,11 @@ class Handover:
         self._size_bytes = 0
         self._changed = threading.Condition()
 
+    @property
+    def messages(self) -> int:
+        """How many messages wait."""
+        return self._messages
+
     def wait_for_room(self, timeout_s: float) -> bool:
         """Return whether there is room, waiting for it if need be. Only one thread may put."""
         with self._changed:

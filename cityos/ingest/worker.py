@@ -229,7 +229,7 @@ class Ingest:
             batch = self._pipeline.prepare(groups)
             # in here too: preparing halves makes series that have a number into such as have none
             with contextlib.suppress(*_NOT_PACKABLE):  # the storing thread finds which it is
-                self._writer.pack(batch)
+                self._writer.pack(batch, before=self._handover.messages)
         return Prepared(groups, batch, sum(portion.size_bytes for portion in taken))
 
     # --- the storing thread ------------------------------------------------------------------

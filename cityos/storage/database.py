@@ -37,7 +37,7 @@ class Database:
     raises. A lost server raises ``Unavailable``, a statement that takes too long ``TookTooLong``;
     every other error of the driver passes through, for the caller knows what it means.
 
-    With ``autocommit`` every statement stands alone, which spares a reader of single statements
+    With ``autocommit`` every statement stands alone, which spares who works in single statements
     two round trips; ``connection.transaction()`` still joins those that belong together. Without
     ``checked`` a connection is not tried before it is lent, which spares one more: for those that
     try again when it turns out to be lost.

@@ -115,10 +115,11 @@ class PostgresObservationWriter:
             self._unnumbered.append(handle)
         return handle
 
-    def pack(self, batch: IngestBatch) -> None:
+    def pack(self, batch: IngestBatch, *, before: int = 0) -> None:
         if not (self._unnumbered or self._unregistered or self._homeless):
-            # a portion cannot know how many more will be stored with it; the last batch could
-            batch.packed = [packing.pack(batch, few=self._few)]
+            # what will come after it nobody knows: the last batch tells
+            few = self._few and before + len(batch.values) <= packing.FEW
+            batch.packed = [packing.pack(batch, few=few)]
 
     def store(self, batch: IngestBatch) -> StoreOutcome:
         self._few = len(batch.values) <= packing.FEW

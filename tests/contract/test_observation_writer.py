@@ -291,6 +291,28 @@ def test_a_batch_of_portions_is_stored_as_one(store: Store) -> None:
     assert store.rows("SELECT value FROM latest ORDER BY 1") == [(2.0,), (4.0,)]
 
 
+def test_a_batch_of_portions_of_both_forms_is_stored_as_one(store: Store) -> None:
+    names = ["air_temperature", "relative_humidity"]
+    known = [store.series(name) for name in names]
+    store.store(*((series, NOW, 0.0) for series in known))
+    times = [NOW + timedelta(minutes=minute) for minute in (1, 2, 3)]
+    together = IngestBatch()
+    for number, (waiting, at) in enumerate(zip((0, packing.FEW, 0), times, strict=True)):
+        values = [
+            (series, at, NOW, 7 + number, number + 0.5, 0) for series in known[number // 2 :]
+        ]
+        part = IngestBatch(values=values)
+        store.writer.pack(part, before=waiting)
+        together.extend(part)
+    as_rows = [bool(part.rows) for part in together.packed if isinstance(part, packing.Packed)]
+    assert as_rows == [packing.FEW == 0, True, packing.FEW == 0]
+    outcome = store.writer.store(together)
+    assert (outcome.stored, len(outcome.moved), outcome.touched) == (5, 2, {})
+    found = "SELECT s.property, {} FROM {} JOIN series s ON s.id = series_id ORDER BY 1, 2"
+    assert store.rows(found.format("value", "latest")) == [(names[0], 1.5), (names[1], 2.5)]
+    assert len(store.rows(found.format("observed_at", "observation"))) == 7
+
+
 def test_after_a_restart_of_the_server_one_try_fails_and_the_next_succeeds(
     store: Store, database_url: str
 ) -> None:
