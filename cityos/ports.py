@@ -85,6 +85,7 @@ a named one costs six times as much."""
 SERIES: Final = 0
 OBSERVED_AT: Final = 1
 RAW_ID: Final = 3
+QUALITY: Final = 5
 """Positions in a ``CheckedValue``."""
 
 
@@ -231,7 +232,7 @@ class ObservationWriter(Protocol):
     def pack(self, batch: IngestBatch, *, before: int = 0) -> None:
         """Do ahead what needs no store. May be called while another thread stores another batch.
 
-        So many messages ``before`` it wait already, and will be stored with it.
+        So many values ``before`` it wait already, and will probably be stored with it.
 
         Optional: ``store`` does by itself what was not done.
         """

@@ -39,14 +39,13 @@ class Handover:
     def __init__(self, messages: int, size_bytes: int) -> None:
         self._most = messages, size_bytes
         self._waiting: deque[Prepared] = deque()
-        self._messages = 0
-        self._size_bytes = 0
+        self._messages = self._values = self._size_bytes = 0
         self._changed = threading.Condition()
 
     @property
-    def messages(self) -> int:
-        """How many messages wait."""
-        return self._messages
+    def values(self) -> int:
+        """How many values wait."""
+        return self._values
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Return whether there is room, waiting for it if need be. Only one thread may put."""
@@ -62,6 +61,7 @@ class Handover:
         with self._changed:
             self._waiting.append(prepared)
             self._messages += prepared.messages
+            self._values += len(prepared.batch.values)
             self._size_bytes += prepared.size_bytes
             self._changed.notify_all()
 
@@ -72,7 +72,7 @@ class Handover:
                 return None
             portions = list(self._waiting)
             self._waiting.clear()
-            self._messages = self._size_bytes = 0
+            self._messages = self._values = self._size_bytes = 0
             self._changed.notify_all()
         if len(portions) == 1:
             return portions[0]

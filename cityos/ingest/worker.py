@@ -102,7 +102,7 @@ class Ingest:
     def start(self) -> None:
         # A batch is some ten thousand objects without a cycle among them: with the defaults the
         # collector would look through them all, again and again, for a third of the time.
-        # The storing thread comes back from the server a dozen times a batch; with the default it
+        # The storing thread comes back from the server several times a batch; with the default it
         # would wait 5 ms each time for the decoding thread to let go of the interpreter.
         sys.setswitchinterval(_SWITCH_S)
         gc.freeze()
@@ -229,7 +229,7 @@ class Ingest:
             batch = self._pipeline.prepare(groups)
             # in here too: preparing halves makes series that have a number into such as have none
             with contextlib.suppress(*_NOT_PACKABLE):  # the storing thread finds which it is
-                self._writer.pack(batch, before=self._handover.messages)
+                self._writer.pack(batch, before=self._handover.values)
         return Prepared(groups, batch, sum(portion.size_bytes for portion in taken))
 
     # --- the storing thread ------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Rows in PostgreSQL's binary COPY format, packed by hand.
 
-A table takes a row for every reading; ``struct`` packs it in half the time of the driver's general
-way. Everything else goes through the driver.
+A backlog goes this way, a row for every reading: ``struct`` packs it in half the time of the
+driver's general way.
 PostgreSQL documentation, COPY, "Binary Format": a signature, then a field count and, for each
 field, its length and bytes (-1 is NULL); times are microseconds since 2000-01-01.
 """

@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from cityos.ports import OBSERVED_AT, SERIES, CheckedValue, IngestBatch
+from cityos.domain.observation import Quality
+from cityos.ports import OBSERVED_AT, QUALITY, SERIES, CheckedValue, IngestBatch
 from cityos.storage import binary_array, binary_copy, raw_blocks
 from cityos.storage.binary_array import Array
 from cityos.storage.documents import encode_value
 
 _NUMBERS: Final = frozenset((float, int))
+_LATE: Final = int(Quality.LATE)
 FEW: Final = 1500
 """So many values at the most go as arrays, in one trip to the server with all that ends a batch.
-COPY takes three trips and costs more before the first row; from 2,000 on it is the cheaper one."""
+COPY takes four trips more and costs more before the first row; from 2,000 on it is cheaper."""
 
 
 class Packed(NamedTuple):
@@ -51,9 +53,10 @@ def pack(batch: IngestBatch, *, few: bool) -> Packed:
     )
 
 
-def rows(batch: IngestBatch) -> Sequence[bytes]:
-    """The values for COPY, but those that go as columns."""
-    return [part.rows for part in _packed(batch) if part.rows]
+def rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
+    """The values for COPY, but those that go as columns; those that are ``late`` are flagged."""
+    found = [part.rows for part in _packed(batch) if part.rows]
+    return all_rows(batch, late) if found and late else found
 
 
 def all_rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
@@ -82,17 +85,24 @@ def marks(values: Iterable[CheckedValue]) -> frozenset[int]:
     return frozenset(id(value) for value in values)
 
 
-def ending(batch: IngestBatch, newest: dict[int, CheckedValue], *, with_values: bool) -> Ending:
-    """``with_values`` stores the values, too, as far as they are packed as columns."""
+def ending(
+    batch: IngestBatch, newest: dict[int, CheckedValue], late: frozenset[int], *, staged: bool
+) -> Ending:
+    """Where the batch is not ``staged``, with the values that ``rows`` has left out."""
     parts = _packed(batch)
-    of_parts = [part.columns for part in parts if part.columns] if with_values else []
+    some_as_rows = any(part.rows for part in parts)
+    as_rows = staged or (some_as_rows and bool(late))
+    of_parts = [] if as_rows else [part.columns for part in parts if part.columns]
     columns = [binary_array.joined(same) for same in zip(*of_parts, strict=True)]
-    elsewhere = not with_values or any(part.rows for part in parts)
+    if columns and late:
+        columns[QUALITY] = binary_array.smallints(
+            [value[QUALITY] | (_LATE if id(value) in late else 0) for value in batch.values]
+        )
     return Ending(
         newest,
         columns or _columns(()),
         raw_blocks.columns([row for part in parts for row in part.raw]),
-        _columns(newest.values() if elsewhere else ()),
+        _columns(newest.values() if as_rows or some_as_rows else ()),
         _hours([value[OBSERVED_AT] for value in batch.values]) if batch.values else (),
     )
 

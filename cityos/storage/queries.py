@@ -68,13 +68,6 @@ VALUES (%s, 'alert', %s, %s, %s, %s, %s)
 """
 NOTIFY_WORK: Final[Query] = "NOTIFY cityos_work"
 
-# A series' first value finds its row there. In one transaction: nobody else ever sees it.
-ROOM_FOR_LATEST: Final[Query] = """
-INSERT INTO latest (series_id, observed_at, received_at, raw_id, quality)
-SELECT id, '-infinity', '-infinity', 0, 0 FROM unnest(%b::integer[]) k (id) ORDER BY id
-ON CONFLICT (series_id) DO NOTHING
-"""
-
 VALUES: Final[Query] = """
     unnest(%b::integer[], %b::timestamptz[], %b::timestamptz[], %b::bigint[],
            %b::double precision[], %b::smallint[], %b::jsonb[])
@@ -95,26 +88,26 @@ EVENTS: Final[Query] = """
 """
 # All that ends a batch, in one trip: under load each costs some milliseconds of waiting for a
 # core. ``latest`` moves by the values stored here, which need not be sent twice, and by those that
-# COPY has brought; in the order of the series and after the values, so that two nodes that write
-# the same ones wait for each other and never lock up. How many have moved comes back.
+# COPY has brought. After the values and in the order of the series, so that two nodes that write
+# the same ones wait for each other. How many have moved comes back.
 STORE: Final[Query] = f"""
 WITH observed AS (
     INSERT INTO observation (series_id, observed_at, received_at, raw_id, value, quality, document)
-    SELECT * FROM {VALUES}
+    SELECT * FROM {VALUES} ORDER BY series_id, observed_at
     RETURNING series_id, observed_at, received_at, raw_id, value, quality, document
 ), kept AS ({RAW_BLOCKS}), happened AS ({EVENTS}), moved AS (
-    UPDATE latest l
-    SET observed_at = k.observed_at, received_at = k.received_at, raw_id = k.raw_id,
-        value = k.value, quality = k.quality, document = k.document
-    FROM (
-        SELECT DISTINCT ON (series_id) v.*
-        FROM (SELECT * FROM observed UNION ALL SELECT * FROM {VALUES}) v
-        ORDER BY series_id, observed_at DESC
-    ) k
-    WHERE l.series_id = k.series_id
-      AND (l.observed_at < k.observed_at
-           OR (l.observed_at = k.observed_at AND l.received_at < k.received_at
-               AND (l.value, l.document) IS DISTINCT FROM (k.value, k.document)))
+    INSERT INTO latest AS l
+        (series_id, observed_at, received_at, raw_id, value, quality, document)
+    SELECT DISTINCT ON (series_id) v.*
+    FROM (SELECT * FROM observed UNION ALL SELECT * FROM {VALUES}) v
+    ORDER BY series_id, observed_at DESC
+    ON CONFLICT (series_id) DO UPDATE SET
+        observed_at = excluded.observed_at, received_at = excluded.received_at,
+        raw_id = excluded.raw_id, value = excluded.value, quality = excluded.quality,
+        document = excluded.document
+    WHERE l.observed_at < excluded.observed_at
+       OR (l.observed_at = excluded.observed_at AND l.received_at < excluded.received_at
+           AND (l.value, l.document) IS DISTINCT FROM (excluded.value, excluded.document))
     RETURNING 1
 ), as_far_as AS (
     UPDATE ingest_node SET stored_up_to = k.number

@@ -164,13 +164,14 @@ class PostgresObservationWriter:
         """The cheap way; raises UniqueViolation when anything is known already."""
         outcome = StoreOutcome(stored=len(batch.values))
         newest, late = packing.newest_of(batch.values)
-        rows = packing.all_rows(batch, packing.marks(late)) if late else packing.rows(batch)
-        new = [series for series, *_ in newest.values() if series.latest_at is None]
-        alone = not (rows or new or batch.alerts or batch.dead_letters)
+        marks = packing.marks(late)
+        rows = packing.rows(batch, marks)
+        several = rows or batch.alerts or batch.dead_letters
+        alone = connection.autocommit and not several
         with _together(connection, alone=alone):
             with _copying(connection, queries.COPY_VALUES, rows):
                 # made while the server takes the rows
-                ending = packing.ending(batch, newest, with_values=not late)
+                ending = packing.ending(batch, newest, marks, staged=False)
             moved = self._finish(connection, batch, outcome, ending, batch.values)
         self._note_latest(connection, outcome, newest, moved, batch.values)
         outcome.touch(late)
@@ -184,7 +185,7 @@ class PostgresObservationWriter:
         with _together(connection):
             connection.execute(queries.STAGES)
             with _copying(connection, queries.COPY_VALUE_STAGE, rows):
-                ending = packing.ending(batch, newest, with_values=False)
+                ending = packing.ending(batch, newest, marks, staged=True)
             result = reconcile.values(connection, batch.values)
             fresh = [*result.new, *result.corrected]
             outcome = StoreOutcome(
@@ -206,9 +207,6 @@ class PostgresObservationWriter:
         fresh: Sequence[CheckedValue],
     ) -> int:
         """All but the values that COPY has brought; return how many of ``latest`` moved."""
-        new = [series.id for series, *_ in ending.newest.values() if series.latest_at is None]
-        if new:
-            connection.execute(queries.ROOM_FOR_LATEST, (binary_array.integers(new),))
         if batch.dead_letters:
             with connection.cursor() as cursor:
                 cursor.executemany(queries.DEAD_LETTER, batch.dead_letters)

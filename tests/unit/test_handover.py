@@ -3,9 +3,11 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime
 
+from cityos.domain.history import SeriesKey
+from cityos.domain.occasion import Actual
 from cityos.ingest.handover import Handover, Prepared
 from cityos.ingest.pipeline import Numbered
-from cityos.ports import IngestBatch, Origin, RawBlock
+from cityos.ports import IngestBatch, Origin, RawBlock, SeriesHandle
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
 ORIGIN = Origin("t", "v", "d", "topic", "cityos_json@1")
@@ -35,6 +37,24 @@ def test_what_gathered_is_taken_as_one_in_its_order() -> None:
     assert taken.batch.packed == ["packed 1", "packed 4", "packed 5"]
     assert (taken.messages, taken.size_bytes) == (6, 60)
     assert handover.take(0) is None
+
+
+def test_it_says_how_many_values_wait() -> None:
+    handover = Handover(messages=100, size_bytes=1000)
+    series = SeriesHandle(
+        tenant="t",
+        key=SeriesKey(entity="e", observed_property="p"),
+        unit="m",
+        occasion=Actual(),
+        wanted=False,
+    )
+    for first in (1, 4):
+        prepared = portion(first, 3)
+        prepared.batch.values.extend((series, NOW, NOW, first, 1.0, 0) for _ in range(10))
+        handover.put(prepared)
+    assert handover.values == 20
+    handover.take(0)
+    assert handover.values == 0
 
 
 def test_a_single_portion_is_handed_on_as_it_is() -> None:
