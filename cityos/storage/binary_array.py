@@ -22,7 +22,7 @@ from psycopg.pq import Format
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Times are microseconds since then."""
 JSONB_VERSION: Final = b"\x01"
-_MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
 _NULL: Final = struct.pack(">i", -1)
 _FORM: Final = struct.Struct(">5i")
 _HEADER: Final = _FORM.pack
@@ -82,7 +82,7 @@ def times(values: Sequence[datetime]) -> Array:
 
 def repeated_times(values: Sequence[datetime]) -> Array:
     """timestamptz[] of few different times, like those of receipt."""
-    known = {value: (value - EPOCH) // _MICROSECOND for value in set(values)}
+    known = {value: (value - EPOCH) // MICROSECOND for value in set(values)}
     return _times([known[value] for value in values])
 
 

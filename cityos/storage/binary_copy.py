@@ -11,17 +11,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
 from typing import Final
 
 from cityos.domain.observation import Quality
 from cityos.ports import CheckedValue
-from cityos.storage.binary_array import EPOCH, JSONB_VERSION
+from cityos.storage.binary_array import EPOCH, JSONB_VERSION, MICROSECOND
 from cityos.storage.documents import encode_value
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 _NUMBER: Final = struct.Struct(">hiqiqiqidiiihi").pack
 """observed_at, received_at timestamptz, raw_id bigint, value float8, series_id integer,
@@ -44,7 +42,7 @@ def values(items: Iterable[CheckedValue], late: AbstractSet[int] = frozenset()) 
         if late and id(item) in late:
             quality |= _LATE
         if received_at is not last:
-            last, last_us = received_at, (received_at - epoch) // _MICROSECOND
+            last, last_us = received_at, (received_at - epoch) // MICROSECOND
         # spelled out: dividing a timedelta costs three times as much
         since = observed_at - epoch
         us = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds

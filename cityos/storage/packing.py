@@ -31,13 +31,19 @@ class Packed(NamedTuple):
     columns: Sequence[Array]
 
 
+class Values(NamedTuple):
+    """The values of a batch: ``rows`` for COPY, the others as ``columns``."""
+
+    rows: Sequence[bytes]
+    columns: Sequence[Array]
+
+
 class Ending(NamedTuple):
     """What ends a batch's transaction: parameters of ``queries.STORE``, ready for the driver.
 
     ``latest`` is empty where all values go as columns: the newest are found among them.
     """
 
-    newest: dict[int, CheckedValue]
     columns: Sequence[Array]
     raw: Sequence[Array]
     latest: Sequence[Array]
@@ -53,15 +59,25 @@ def pack(batch: IngestBatch, *, few: bool) -> Packed:
     )
 
 
-def rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
-    """The values for COPY, but those that go as columns; those that are ``late`` are flagged."""
-    found = [part.rows for part in _packed(batch) if part.rows]
-    return all_rows(batch, late) if found and late else found
+def values(batch: IngestBatch, late: frozenset[int]) -> Values:
+    """As they were packed; those that are ``late`` are flagged."""
+    parts = _packed(batch)
+    rows = [part.rows for part in parts if part.rows]
+    if rows and late:
+        return all_as_rows(batch, late)
+    of_parts = [part.columns for part in parts if part.columns]
+    columns = [binary_array.joined(same) for same in zip(*of_parts, strict=True)]
+    if columns and late:
+        columns[QUALITY] = binary_array.smallints(
+            [value[QUALITY] | (_LATE if id(value) in late else 0) for value in batch.values]
+        )
+    return Values(rows, columns or _columns(()))
 
 
-def all_rows(batch: IngestBatch, late: frozenset[int]) -> Sequence[bytes]:
-    """All values for COPY; those that are ``late`` are flagged."""
-    return [binary_copy.values(batch.values, late)] if batch.values else ()
+def all_as_rows(batch: IngestBatch, late: frozenset[int]) -> Values:
+    """All for COPY; those that are ``late`` are flagged."""
+    rows = [binary_copy.values(batch.values, late)] if batch.values else []
+    return Values(rows, _columns(()))
 
 
 def newest_of(
@@ -85,24 +101,11 @@ def marks(values: Iterable[CheckedValue]) -> frozenset[int]:
     return frozenset(id(value) for value in values)
 
 
-def ending(
-    batch: IngestBatch, newest: dict[int, CheckedValue], late: frozenset[int], *, staged: bool
-) -> Ending:
-    """Where the batch is not ``staged``, with the values that ``rows`` has left out."""
-    parts = _packed(batch)
-    some_as_rows = any(part.rows for part in parts)
-    as_rows = staged or (some_as_rows and bool(late))
-    of_parts = [] if as_rows else [part.columns for part in parts if part.columns]
-    columns = [binary_array.joined(same) for same in zip(*of_parts, strict=True)]
-    if columns and late:
-        columns[QUALITY] = binary_array.smallints(
-            [value[QUALITY] | (_LATE if id(value) in late else 0) for value in batch.values]
-        )
+def ending(batch: IngestBatch, newest: dict[int, CheckedValue], stored: Values) -> Ending:
     return Ending(
-        newest,
-        columns or _columns(()),
-        raw_blocks.columns([row for part in parts for row in part.raw]),
-        _columns(newest.values() if as_rows or some_as_rows else ()),
+        stored.columns,
+        raw_blocks.columns([row for part in _packed(batch) for row in part.raw]),
+        _columns(newest.values() if stored.rows else ()),
         _hours([value[OBSERVED_AT] for value in batch.values]) if batch.values else (),
     )
 

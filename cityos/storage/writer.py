@@ -165,13 +165,13 @@ class PostgresObservationWriter:
         outcome = StoreOutcome(stored=len(batch.values))
         newest, late = packing.newest_of(batch.values)
         marks = packing.marks(late)
-        rows = packing.rows(batch, marks)
-        several = rows or batch.alerts or batch.dead_letters
+        values = packing.values(batch, marks)
+        several = values.rows or batch.alerts or batch.dead_letters
         alone = connection.autocommit and not several
         with _together(connection, alone=alone):
-            with _copying(connection, queries.COPY_VALUES, rows):
+            with _copying(connection, queries.COPY_VALUES, values.rows):
                 # made while the server takes the rows
-                ending = packing.ending(batch, newest, marks, staged=False)
+                ending = packing.ending(batch, newest, values)
             moved = self._finish(connection, batch, outcome, ending, batch.values)
         self._note_latest(connection, outcome, newest, moved, batch.values)
         outcome.touch(late)
@@ -181,11 +181,11 @@ class PostgresObservationWriter:
         """The way for a batch of which something is known already."""
         newest, late = packing.newest_of(batch.values)
         marks = packing.marks(late)
-        rows = packing.all_rows(batch, marks)
+        values = packing.all_as_rows(batch, marks)
         with _together(connection):
             connection.execute(queries.STAGES)
-            with _copying(connection, queries.COPY_VALUE_STAGE, rows):
-                ending = packing.ending(batch, newest, marks, staged=True)
+            with _copying(connection, queries.COPY_VALUE_STAGE, values.rows):
+                ending = packing.ending(batch, newest, values)
             result = reconcile.values(connection, batch.values)
             fresh = [*result.new, *result.corrected]
             outcome = StoreOutcome(
